@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # ansible-test sanity on what Git tracks.
 #
-# ansible-test wants a tree …/ansible_collections/sysops/dtk, and lints every file that it finds there. So it gets a copy
-# of the tracked files, with amazon.aws beside it. Its virtual environments stay in .cache/sanity: the first run takes
-# minutes, the next ones well under one.
+# ansible-test wants a checkout at …/ansible_collections/sysops/dtk. So it gets a copy of the tracked files there, with
+# amazon.aws beside it. Its virtual environments stay in the copy's tests/output: the first run takes minutes, the next
+# ones well under one.
 #
 # Arguments go to ansible-test: `tests/sanity.sh --test validate-modules`.
 set -euo pipefail
@@ -21,24 +21,23 @@ fi
 python="$("$venv/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')"
 site="$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 
-# A fresh copy each time: a file that was deleted from the repository must not be checked.
-rm -rf "$target"
-mkdir -p "$target" "$collections/amazon"
+# Files of the last run go, all but the virtual environments: what was deleted from the repository must not be checked.
+mkdir -p "$target/tests/output" "$collections/amazon" "$home/.ansible/test/cache"
+rm -rf "$target/.git"
+find "$target" -path "$target/tests/output" -prune -o \( -type f -o -type l \) -exec rm -f {} +
 ln -sfn "$site/ansible_collections/amazon/aws" "$collections/amazon/aws"
 git -C "$root" ls-files -z | while IFS= read -r -d '' file; do
-    # Tracked, but deleted in the working tree.
+    # Tracked, but perhaps deleted in the working tree.
     if [ -e "$root/$file" ]; then printf '%s\0' "$file"; fi
 done | tar -C "$root" --null -T - -cf - | tar -C "$target" -xf -
-
-# The virtual environments live in the target's tests/output; keep them outside of what is thrown away.
-mkdir -p "$home/output" "$home/.ansible/test/cache" "$target/tests"
-ln -sfn "$home/output" "$target/tests/output"
+# Without a repository of its own ansible-test would find ours, which ignores build/, and skip everything.
+git -C "$target" init -q
+git -C "$target" add -A
 
 # ansible-test would download a script that installs pip. Python carries pip itself.
 pip_version="$(sed -n "s/.*pip='\([0-9.]*\)'.*/\1/p" "$site/ansible_test/_internal/python_requirements.py" | head -n 1)"
 printf '%s\n' 'import ensurepip' 'ensurepip.bootstrap(upgrade=True)' > "$home/.ansible/test/cache/get_pip_${pip_version//./_}.py"
 
 cd "$target"
-# A checkout in Git would be asked for changes; this copy has none, so say plainly that it is no checkout.
-HOME="$home" PATH="$venv/bin:$PATH" GIT_CEILING_DIRECTORIES="$collections" \
+HOME="$home" PATH="$venv/bin:$PATH" \
     ansible-test sanity --venv --python "$python" --color no "$@"
