@@ -1,0 +1,195 @@
+# Copyright (c) 2026, the Deploy Toolkit authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One fleet of real hosts for the whole end-to-end run; every test begins with all of it on release 1.0.0."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lab import Lab
+from tests.lab.artifacts import build_release
+
+ROOT = Path(__file__).resolve().parents[2]
+COLLECTIONS = ROOT / ".cache" / "installed"
+PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
+PLAY_TIMEOUT = 300
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a playbook run ended with."""
+
+    rc: int
+    out: str
+
+    @property
+    def text(self) -> str:
+        """The output with the wrapping that JSON strings and line breaks bring taken away."""
+        return re.sub(r"\s+", " ", self.out.replace("\\n", " ").replace('\\"', '"'))
+
+
+@dataclass
+class Fleet:
+    """The hosts, and the commands that a SysOp types about them."""
+
+    lab: Lab
+    work: Path
+    app: str = "hello"
+    env: str = "demo"
+    inventory: Path = ROOT / "inventories" / "demo"
+    extra_environ: dict[str, str] = field(default_factory=dict)
+
+    def command(self, playbook: str, *flags: str, **extra: Any) -> list[str]:
+        """The command line: the playbook by its full name, every extra variable as JSON."""
+        variables = {"app": self.app, "env": self.env, **extra}
+        return [
+            str(PLAYBOOK),
+            "-i",
+            str(self.inventory),
+            f"sysops.dtk.{playbook}",
+            "-e",
+            json.dumps(variables),
+            *flags,
+        ]
+
+    def environ(self, **changes: str | None) -> dict[str, str]:
+        merged = {
+            **os.environ,
+            **self.lab.environ,
+            "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
+            "ANSIBLE_FORKS": "20",
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml",
+            "PYTHONUNBUFFERED": "1",
+            **self.extra_environ,
+        }
+        for name, value in changes.items():
+            if value is None:
+                merged.pop(name, None)
+            else:
+                merged[name] = value
+        return merged
+
+    def play(self, playbook: str, *flags: str, environ: dict[str, str | None] | None = None, **extra: Any) -> Run:
+        """Run a playbook of the installed collection, from a folder that has nothing to do with it."""
+        done = subprocess.run(
+            self.command(playbook, *flags, **extra),
+            cwd=self.work,
+            env=self.environ(**(environ or {})),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=PLAY_TIMEOUT,
+            check=False,
+        )
+        return Run(done.returncode, done.stdout)
+
+    def play_killed_at(self, marker: str, playbook: str, **extra: Any) -> Run:
+        """Run a playbook; once its output shows `marker`, SIGKILL its process group, as Automation Controller does."""
+        process = subprocess.Popen(
+            self.command(playbook, **extra),
+            cwd=self.work,
+            env=self.environ(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        lines = []
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.append(line)
+            if marker in line:
+                break
+        else:
+            process.wait(PLAY_TIMEOUT)
+            pytest.fail(f"the run ended before {marker!r}:\n{''.join(lines)}")
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(PLAY_TIMEOUT)
+        process.stdout.close()
+        return Run(process.returncode, "".join(lines))
+
+    def publish(self, version: str, **kwargs: Any) -> Run:
+        artifact = build_release(version, self.work / "artifacts", **kwargs)
+        return self.play("publish", version=version, artifact=str(artifact))
+
+    def releases(self) -> dict[str, str | None]:
+        """{host: the release whose folder `current` points to}."""
+        return {host.name: self.current(host) for host in self.lab.hosts}
+
+    def current(self, host: Any) -> str | None:
+        answer = host.exec(["readlink", f"/srv/{self.app}/current"], check=False)
+        return answer.stdout.strip().rpartition("/")[2] or None
+
+    def state(self, host: Any) -> dict[str, Any]:
+        return json.loads(host.exec(["cat", f"/srv/{self.app}/state.json"]).stdout)
+
+    def serving(self) -> dict[str, str | None]:
+        """{host: the release that the running service says it is}."""
+        answers = {}
+        for host in self.lab.hosts:
+            got = host.exec(["curl", "-fsS", "-m", "5", "http://127.0.0.1:8080/"], check=False)
+            answers[host.name] = json.loads(got.stdout)["release"] if got.returncode == 0 else None
+        return answers
+
+    def slots(self) -> list[dict[str, Any]]:
+        """The deploy log, oldest slot first."""
+        pages = self.lab.boto("ssm").get_paginator("get_parameters_by_path")
+        found = [p for page in pages.paginate(Path=f"/dtk/{self.env}/{self.app}/deploy") for p in page["Parameters"]]
+        return [json.loads(p["Value"]) for p in sorted(found, key=lambda p: p["Name"])]
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything that a refused run must leave as it was."""
+        return {"log": self.slots(), "releases": self.releases(), "states": [self.state(h) for h in self.lab.hosts]}
+
+    def wait_until_whole(self, allowed: set[str], timeout: float = 90) -> dict[str, str | None]:
+        """Wait until no activation is under way and every host serves what its link says; return who serves what."""
+        deadline = time.monotonic() + timeout
+        while True:
+            linked, served = self.releases(), self.serving()
+            open_ones = [h.name for h in self.lab.hosts if self.state(h)["transaction"]]
+            if linked == served and not open_ones and set(served.values()) <= allowed:
+                return served
+            assert time.monotonic() < deadline, (
+                f"not whole: links {linked}, serving {served}, open transactions {open_ones}"
+            )
+            time.sleep(0.5)
+
+
+@pytest.fixture(scope="session")
+def whole_fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    with Lab.up("e2e", hosts=4) as lab:
+        fleet = Fleet(lab, tmp_path_factory.mktemp("elsewhere"))
+        for version, kwargs in {
+            "1.0.0": {},
+            "1.0.1": {},
+            "1.0.2-broken": {"broken": True},
+            "1.0.3-poisoned": {},
+        }.items():
+            run = fleet.publish(version, **kwargs)
+            assert run.rc == 0, run.out
+        yield fleet
+
+
+@pytest.fixture
+def fleet(whole_fleet: Fleet) -> Fleet:
+    """The fleet with every host on 1.0.0 and nobody deploying."""
+    run = whole_fleet.play("deploy", version="1.0.0", waves=["100%"], takeover=True)
+    assert run.rc == 0, run.out
+    assert set(whole_fleet.serving().values()) == {"1.0.0"}
+    return whole_fleet
