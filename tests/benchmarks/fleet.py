@@ -1,0 +1,161 @@
+# Copyright (c) 2026, the Deploy Toolkit authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The hosts under test: what is deployed, how they are brought back to the same start, what they serve."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import subprocess
+import sys
+import tarfile
+import tempfile
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.benchmarks.contestants.floor import run_everywhere
+from tests.lab import Lab, LabHost
+
+BIN = Path(sys.executable).parent
+COLLECTIONS = ".cache/collections"
+APP, ENV, BUCKET = "hello", "bench", "dtk-releases"
+BASE, TARGET = "1.0.0", "1.1.0"
+# What a user's server role would say. Restart, since that is what the other contestants do.
+APP_SPEC = {
+    "unit": "hello.service",
+    "activation": "restart",
+    "owner": "root",
+    "group": "root",
+    "keep": 5,
+    "health": {
+        "http": {"url": "http://127.0.0.1:8080/health", "body": '"release": "{version}"'},
+        "successes": 1,
+        "interval": 0.1,
+        "timeout": 2,
+        "deadline": 30,
+    },
+    "deploy": {"waves": ["10%", "45%", "45%"], "budget": 0, "bake": 0},
+}
+HELLO = Path("examples/hello")
+PACKAGES, MODULES, WORDS_PER_MODULE = 30, 12, 2750  # 5 MB in 360 files once compressed
+
+RESET = """set -e
+systemctl stop hello.socket hello.service
+rm -rf /srv/hello /usr/local/lib/dtk /tmp/hello-*
+mkdir -p /srv/hello/releases/{version} /srv/hello/shared
+curl -fsS '{url}' | tar xz --no-same-owner -C /srv/hello/releases/{version}
+ln -s releases/{version} /srv/hello/current
+systemctl start hello.socket hello.service
+"""
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A release as the file server hands it out; the URL is presigned."""
+
+    version: str
+    path: Path
+    sha256: str
+    url: str
+
+
+def build_artifact(version: str, folder: Path) -> Path:
+    """A tar.gz of about 5 MB: the hello app and a few hundred vendored source files that compress like source."""
+    tree = folder / f"hello-{version}"
+    words = random.Random(version)
+    vocabulary = ["".join(words.choices("abcdefghijklmnopqrstuvwxyz_", k=words.randint(3, 12))) for _ in range(20000)]
+    for number in range(PACKAGES * MODULES):
+        module = tree / "vendor" / f"package_{number // MODULES:02}" / f"module_{number % MODULES:02}.py"
+        module.parent.mkdir(parents=True, exist_ok=True)
+        module.write_text(" ".join(words.choices(vocabulary, k=WORDS_PER_MODULE)), encoding="utf-8")
+    (tree / "app.py").write_bytes((HELLO / "app.py").read_bytes())
+    (tree / "VERSION").write_text(f"{version}\n", encoding="utf-8")
+    archive = folder / f"hello-{version}.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(tree, arcname=".")
+    return archive
+
+
+class Fleet:
+    """A lab plus two published releases: BASE, where every contestant starts, and TARGET, where it must arrive."""
+
+    def __init__(self, lab: Lab, folder: Path, control_paths: Path) -> None:
+        self.lab = lab
+        self.key = lab.environ["DTK_LAB_KEY"]
+        self.control_paths = control_paths
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.base, self.target = (self._publish(version) for version in (BASE, TARGET))
+        self.inventory = self._write_inventory()
+
+    def fresh_control_path(self) -> Path:
+        """A folder for ssh's control sockets that nobody has used: no contestant inherits open connections."""
+        return Path(tempfile.mkdtemp(prefix="cp", dir=self.control_paths))
+
+    def job(self) -> str:
+        """What the contestants that are not Ansible need to know, as JSON."""
+        hosts = [{"name": host.name, "address": host.address} for host in self.lab.hosts]
+        return json.dumps({"hosts": hosts, "key": str(self.key)} | self.target_facts())
+
+    def target_facts(self) -> dict[str, str]:
+        return {"version": self.target.version, "url": self.target.url, "sha256": self.target.sha256}
+
+    def reset(self) -> None:
+        """Every host serves BASE and has never seen TARGET."""
+        script = RESET.format(version=self.base.version, url=self.base.url)
+        errors = run_everywhere([host.address for host in self.lab.hosts], self.key, script)
+        wrong = errors or self.not_serving(BASE)
+        if wrong:
+            raise RuntimeError(f"hosts could not be reset to {BASE}: {wrong}")
+
+    def not_serving(self, version: str) -> dict[str, str]:
+        """The hosts that serve something else than this version, and what they say."""
+        with ThreadPoolExecutor(20) as pool:
+            answers = pool.map(_served, self.lab.hosts)
+            served = {host.name: answer for host, answer in zip(self.lab.hosts, answers, strict=True)}
+        return {name: answer for name, answer in served.items() if answer != version}
+
+    def _publish(self, version: str) -> Artifact:
+        """Through the collection's own playbook, so that ours finds a manifest; the others only need the URL."""
+        path = build_artifact(version, self.folder)
+        extra = {"app": APP, "version": version, "src": str(path.resolve()), "dtk_bucket": BUCKET}
+        argv = [str(BIN / "ansible-playbook"), "sysops.dtk.publish", "-e", json.dumps(extra)]
+        environ = os.environ | self.lab.environ | {"ANSIBLE_COLLECTIONS_PATH": COLLECTIONS}
+        subprocess.run(argv, env=environ, check=True, stdout=subprocess.DEVNULL)
+        url = self.lab.boto("s3").generate_presigned_url(
+            "get_object", Params={"Bucket": BUCKET, "Key": f"{APP}/{version}.tar.gz"}, ExpiresIn=3600 * 6
+        )
+        return Artifact(version, path, hashlib.sha256(path.read_bytes()).hexdigest(), url)
+
+    def _write_inventory(self) -> Path:
+        hosts = {
+            host.name: {"ansible_host": host.address, "availability_zone": host.az, "instance_id": host.instance_id}
+            for host in self.lab.hosts
+        }
+        path = self.folder / "inventory.json"
+        path.write_text(json.dumps({f"env_{ENV}": {"hosts": hosts, "vars": self._group_vars()}}, indent=1))
+        return path
+
+    def _group_vars(self) -> dict[str, object]:
+        return {
+            "ansible_user": "root",
+            "ansible_ssh_private_key_file": str(self.key),
+            "ansible_python_interpreter": "/usr/bin/python3",
+            "dtk_bucket": BUCKET,
+            "dtk_ssm_prefix": "/dtk",
+            "dtk_apps": {APP: APP_SPEC},
+        }
+
+
+def _served(host: LabHost) -> str:
+    """The release that this host says it serves, or what went wrong."""
+    try:
+        with urllib.request.urlopen(f"http://{host.address}:8080/health", timeout=10) as answer:
+            return json.load(answer)["release"]
+    except (OSError, ValueError, KeyError) as error:
+        return f"no answer: {error}"
