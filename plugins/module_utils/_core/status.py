@@ -1,0 +1,99 @@
+# Copyright (c) 2026, the Deploy Toolkit authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The fleet as one table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .text import plural, table
+from .waves import natural
+
+_HEAD = ("HOST", "AZ", "RELEASE", "SINCE", "HEALTH", "DRIFT")
+_NONE = "-"
+
+
+def status_lines(rows: Sequence[Mapping[str, Any]], log: Mapping[str, Any] | None = None) -> list[str]:
+    """Aligned lines: one per host, then a summary and what the deploy log says.
+
+    A row has `name` and `az`, and either the fields of a release_info result or that result under `info`.
+    """
+    known = log or {}
+    views = [_view(row, known) for row in sorted(rows, key=lambda row: natural(_host(row)))]
+    lines = table([_HEAD, *views])
+    return [*lines, "", _summary(views), *_log_lines(known)]
+
+
+def _host(row: Mapping[str, Any]) -> str:
+    return str(row.get("name") or row.get("host") or _NONE)
+
+
+def _view(row: Mapping[str, Any], log: Mapping[str, Any]) -> tuple[str, ...]:
+    info = row.get("info")
+    seen = {**row, **info} if isinstance(info, Mapping) else row
+    release = _release(seen)
+    return (
+        _host(row),
+        str(row.get("az") or "unknown"),
+        release,
+        str(seen.get("since") or seen.get("activated_at") or _NONE),
+        _health(seen),
+        _drift(seen, release, log),
+    )
+
+
+def _release(seen: Mapping[str, Any]) -> str:
+    if _lost(seen):
+        return "?"
+    return str(seen.get("release") or seen.get("current") or "none")
+
+
+def _health(seen: Mapping[str, Any]) -> str:
+    if seen.get("unreachable"):
+        return "unreachable"
+    if seen.get("failed"):
+        return "error"
+    health = seen.get("health")
+    if isinstance(health, Mapping):
+        return "ok" if health.get("ok") else "FAILING"
+    return str(health or seen.get("unit_state") or _NONE)
+
+
+def _drift(seen: Mapping[str, Any], release: str, log: Mapping[str, Any]) -> str:
+    if _lost(seen):
+        return "?"
+    if seen.get("transaction"):
+        return "activation unfinished"
+    stable, target = log.get("stable"), log.get("target") or {}
+    if not stable or release == stable:
+        return _NONE
+    return "next release" if release == target.get("release") else f"not {stable}"
+
+
+def _lost(seen: Mapping[str, Any]) -> bool:
+    return bool(seen.get("unreachable") or seen.get("failed"))
+
+
+def _summary(views: Sequence[tuple[str, ...]]) -> str:
+    if not views:
+        return "no hosts"
+    releases = Counter(view[2] for view in views)
+    parts = [f"{count} on {name}" for name, count in sorted(releases.items(), key=lambda item: natural(item[0]))]
+    well = sum(view[4] == "ok" for view in views)
+    drifting = sum(view[5] != _NONE for view in views)
+    return f"{plural(len(views), 'host')}: {', '.join(parts)}; {well} healthy; {drifting} drifting"
+
+
+def _log_lines(log: Mapping[str, Any]) -> list[str]:
+    if not log.get("n"):
+        return ["deploy log: empty"] if log else []
+    lines = [f"stable: {log.get('stable') or 'none'} (slot {log['n']}, {log.get('at', '')}, by {log.get('by', '')})"]
+    if log.get("previous"):
+        lines.append(f"can be rolled back to: {', '.join(log['previous'])}")
+    if log.get("holder"):
+        lines.append(f"held by {log['holder']}")
+    return lines
