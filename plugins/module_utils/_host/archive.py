@@ -32,7 +32,7 @@ _NAME_MAX = 255
 _TIME_MAX = 2**33  # seconds since 1970
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _BLOCK = 512
-_PUBLIC = stat.S_IRWXU | stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH  # 0755
+FOLDER_MODE = stat.S_IRWXU | stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH  # 0755
 
 _FOLDER, _FILE, _SYMLINK, _HARDLINK = "folder", "file", "symlink", "hardlink"
 
@@ -328,7 +328,7 @@ class _Writer:
 
     def _make_folder(self, path: bytes) -> None:
         os.mkdir(path)
-        os.chmod(path, _PUBLIC)  # whatever the umask
+        os.chmod(path, FOLDER_MODE)  # whatever the umask
         if self._owner:
             os.chown(path, *self._owner)
 
@@ -343,7 +343,7 @@ class _Writer:
                 left -= _write_all(descriptor, source.some(left))
             if self._owner:
                 os.fchown(descriptor, *self._owner)
-            os.fchmod(descriptor, _PUBLIC if entry.executable else 0o644)
+            os.fchmod(descriptor, FOLDER_MODE if entry.executable else 0o644)
             # Compiled Python files and web caches compare times.
             seconds = entry.mtime if 0 <= entry.mtime <= _TIME_MAX else 0
             os.utime(descriptor, (seconds, seconds))
