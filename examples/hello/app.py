@@ -24,7 +24,10 @@ CONTROL = os.path.join(os.environ.get("RUNTIME_DIRECTORY", "/run/hello"), "contr
 POISON = "/etc/hello/poison"
 LISTEN_FD = 3  # the first descriptor that systemd passes
 WORKER_START_SECONDS = 8.0
-IDLE_GRACE_SECONDS = 5.0  # how long a draining worker waits for the next request of an idle connection
+# How long a draining worker waits for the next request of an idle connection. At a stop it is short: a client that
+# is waiting for the next start cannot use its other connections.
+RELOAD_GRACE_SECONDS = 5.0
+STOP_GRACE_SECONDS = 0.5
 STOP_SECONDS = 10.0
 IDLE_SECONDS = 60.0
 MAX_HEAD = 16384
@@ -69,12 +72,14 @@ class Worker:
         self.listener = listener
         self.ready_fd = ready_fd
         self.draining = threading.Event()
+        self.grace = STOP_GRACE_SECONDS
         self.drain_read, self.drain_write = os.pipe()
         self.connections = 0
         self.changed = threading.Condition()
 
     def run(self) -> None:
-        signal.signal(signal.SIGTERM, lambda *_: self._drain())
+        signal.signal(signal.SIGTERM, lambda *_: self._drain(STOP_GRACE_SECONDS))
+        signal.signal(signal.SIGUSR1, lambda *_: self._drain(RELOAD_GRACE_SECONDS))
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         self.listener.setblocking(False)
@@ -85,7 +90,8 @@ class Worker:
         with self.changed:
             self.changed.wait_for(lambda: self.connections == 0, timeout=STOP_SECONDS * 3)
 
-    def _drain(self) -> None:
+    def _drain(self, grace: float) -> None:
+        self.grace = grace
         if not self.draining.is_set():
             self.draining.set()
             os.write(self.drain_write, b"x")  # never read: wakes every thread that polls the other end
@@ -93,7 +99,7 @@ class Worker:
     def _accept_one(self) -> None:
         readable = wait_readable([self.listener.fileno(), self.drain_read, self.ready_fd], None)
         if self.ready_fd in readable:  # the master is gone
-            self._drain()
+            self._drain(STOP_GRACE_SECONDS)
         if self.listener.fileno() not in readable or self.draining.is_set():
             return
         try:
@@ -144,14 +150,14 @@ class Worker:
             readable = wait_readable([connection.fileno(), self.drain_read], IDLE_SECONDS)
             if connection.fileno() in readable or not readable:
                 return bool(readable)
-        return bool(wait_readable([connection.fileno()], IDLE_GRACE_SECONDS))
+        return bool(wait_readable([connection.fileno()], self.grace))
 
 
 def parse_head(head: str) -> tuple[str, str, bool]:
     """Method, path and whether the client wants to keep the connection."""
     first, *lines = head.split("\r\n")
     method, path, protocol = first.split(" ")
-    headers = {name.strip().lower(): value.strip().lower() for name, _, value in (line.partition(":") for line in lines)}
+    headers = dict(line.lower().replace(" ", "").split(":", 1) for line in lines)
     wanted = headers.get("connection", "keep-alive" if protocol == "HTTP/1.1" else "close")
     return method, path.partition("?")[0], wanted == "keep-alive"
 
@@ -254,7 +260,7 @@ class Master:
             notify("READY=1")
         previous, self.worker = self.worker, new
         self.old.add(previous.pid)
-        os.kill(previous.pid, signal.SIGTERM)
+        os.kill(previous.pid, signal.SIGUSR1)
         if not previous.wait_for(b"drained", STOP_SECONDS):
             log("the old worker did not stop accepting in time")
         return "ok"

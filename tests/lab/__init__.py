@@ -1,8 +1,8 @@
 """Real systemd hosts and an emulated AWS, for the demo, the tests and the benchmarks alike.
 
-    with Lab.up("name", hosts=4) as lab:
-        lab.hosts[0].exec(["systemctl", "status"])
-        subprocess.run(["ansible-playbook", ...], env={**os.environ, **lab.environ})
+with Lab.up("name", hosts=4) as lab:
+    lab.hosts[0].exec(["systemctl", "status"])
+    subprocess.run(["ansible-playbook", ...], env={**os.environ, **lab.environ})
 """
 
 from .lab import Lab, LabHost

@@ -23,7 +23,7 @@ _COMPRESS: dict[str, Callable[[bytes], bytes]] = {
 
 
 def build_release(
-    version: str, out_dir: Path, broken: bool = False, padding_bytes: int = 0, format: str = "tar.gz"  # noqa: A002
+    version: str, out_dir: Path, broken: bool = False, padding_bytes: int = 0, format: str = "tar.gz"
 ) -> Path:
     """Write hello-<version>.<format>. A broken one starts, and answers 500 to its health check."""
     files = {"VERSION": f"{version}\n".encode(), "app.py": APP.read_bytes()}

@@ -11,9 +11,9 @@ from .machine import CACHE, ROOT, LabError, locked, podman, privileged, run
 
 SUITE = "bookworm"
 PACKAGES = (
-    "systemd systemd-sysv dbus python3 openssh-server iproute2 ca-certificates sudo "
-    "zstd xz-utils curl tar nftables procps"
-).split()
+    *("systemd", "systemd-sysv", "dbus", "python3", "openssh-server", "iproute2", "ca-certificates", "sudo"),
+    *("zstd", "xz-utils", "curl", "tar", "nftables", "procps"),
+)
 NAME = "localhost/dtk-host"
 LAYER = [
     ROOT / "tests/lab/host/Containerfile",
@@ -51,7 +51,8 @@ def _root_file_system(digest: str) -> Path:
     if not shutil.which("mmdebstrap"):
         raise LabError("mmdebstrap is missing: run `bash tests/lab/bootstrap.sh` to install what test hosts need.")
     partial = tar.with_suffix(".partial.tar")
-    run([*privileged(), "mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, partial])
+    include = f"--include={','.join(PACKAGES)}"
+    run([*privileged(), "mmdebstrap", "--quiet", "--variant=minbase", include, SUITE, partial])
     for old in CACHE.glob("host-image-*.tar"):
         if old != partial:
             old.unlink()

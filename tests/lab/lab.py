@@ -45,7 +45,7 @@ class LabHost:
     instance_id: str = ""
 
     def exec(
-        self, argv: Sequence[str], input: str | None = None, check: bool = True  # noqa: A002
+        self, argv: Sequence[str], input: str | None = None, check: bool = True
     ) -> subprocess.CompletedProcess[str]:
         """Run a command as root on the host, without SSH."""
         return podman("exec", "--interactive", self.container, *argv, input=input or "", check=check)
@@ -188,13 +188,11 @@ class Lab:
             f"instance_id={host.instance_id}"
             for host in self.hosts
         ]
-        groups = [line for group in (f"env_{self.env}", f"role_{self.role}") for line in ("", f"[{group}]", *self._names())]
+        members = [host.name for host in self.hosts]
+        groups = [f"[env_{self.env}]", *members, f"[role_{self.role}]", *members]
         path = self.dir / "inventory.ini"
         path.write_text("\n".join([*lines, *groups]) + "\n")
         return path
-
-    def _names(self) -> list[str]:
-        return [host.name for host in self.hosts]
 
     def alive(self) -> bool:
         """Whether the process that this lab ends with still runs."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import os
 import shutil
 import signal
@@ -45,7 +46,6 @@ if ! mountpoint -q {NAMESPACE} && ! findmnt -n {NAMESPACE} >/dev/null; then
 fi
 echo namespace
 """
-_entry: list[str] | None = None
 
 
 class LabError(Exception):
@@ -75,17 +75,19 @@ def require() -> None:
         raise LabError("Test hosts need root: run as root, or allow this user to use sudo without a password.")
     missing = [tool for tool in ("podman", "crun", "ssh", "ssh-keygen") if not shutil.which(tool)]
     if missing:
-        raise LabError(f"{', '.join(missing)} missing: run `bash tests/lab/bootstrap.sh` to install what test hosts need.")
+        raise LabError(f"{', '.join(missing)} missing: `bash tests/lab/bootstrap.sh` installs what test hosts need.")
 
 
 def inside(argv: Sequence[str]) -> list[str]:
     """The same command as root in the labs' mount namespace."""
-    global _entry
-    if _entry is None:
-        require()
-        wanted = run([*privileged(), "bash", "-c", _PRELUDE]).stdout.strip() == "namespace"
-        _entry = [*privileged(), *(["nsenter", f"--mount={NAMESPACE}"] if wanted else [])]
-    return [*_entry, *argv]
+    return [*_entry(), *argv]
+
+
+@functools.cache
+def _entry() -> tuple[str, ...]:
+    require()
+    wanted = run([*privileged(), "bash", "-c", _PRELUDE]).stdout.strip() == "namespace"
+    return (*privileged(), *(("nsenter", f"--mount={NAMESPACE}") if wanted else ()))
 
 
 def podman(*arguments: str | Path, check: bool = True, **options) -> subprocess.CompletedProcess[str]:

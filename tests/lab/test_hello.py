@@ -79,6 +79,7 @@ def test_no_request_is_lost_however_often_the_release_changes(served: LabHost, a
     assert summary.failures == []
     assert {seen for _host, seen in summary.releases} == {"1", "2"}
     assert summary.requests > 500
+    assert act == "restart" or summary.reopened == 0
 
 
 def test_a_request_in_flight_ends_on_the_release_that_took_it(served: LabHost) -> None:

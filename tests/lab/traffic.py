@@ -33,6 +33,7 @@ class Summary:
     seconds: float = 0.0
     requests: int = 0
     failed: int = 0
+    reopened: int = 0  # kept connections that were closed while idle: a client asks again on a new one
     failures: list[Failure] = field(default_factory=list)
     slowest: float = 0.0
     releases: dict[tuple[str, str], int] = field(default_factory=dict)  # (host, release) -> answers
@@ -97,7 +98,7 @@ class Traffic:
             connection = _connect(host) if fresh else kept
             began = time.monotonic()
             try:
-                release = _get(connection, self.path, close=fresh)
+                release = self._get(connection, close=fresh)
             except (OSError, http.client.HTTPException, ValueError) as error:
                 connection.close()
                 self._failed(host.name, error)
@@ -108,6 +109,19 @@ class Traffic:
             following = max(following + self.period, time.monotonic())
             self._end.wait(following - time.monotonic())
         kept.close()
+
+    def _get(self, connection: http.client.HTTPConnection, close: bool) -> str:
+        """The release that answered. A kept connection that the server has announced to close is opened anew."""
+        reused = connection.sock is not None
+        try:
+            return _get(connection, self.path, close)
+        except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
+            connection.close()
+            if not reused:
+                raise
+        with self._lock:
+            self._summary.reopened += 1
+        return _get(connection, self.path, close)
 
     def _failed(self, host: str, error: Exception) -> None:
         with self._lock:
@@ -133,7 +147,6 @@ def _connect(host: Any) -> http.client.HTTPConnection:
 
 
 def _get(connection: http.client.HTTPConnection, path: str, close: bool) -> str:
-    """The release that answered. A kept connection that the server has announced to close is opened anew."""
     connection.request("GET", path, headers={"Connection": "close" if close else "keep-alive"})
     response = connection.getresponse()
     body = response.read()
