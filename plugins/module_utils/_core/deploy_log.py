@@ -27,7 +27,7 @@ KEEP = 20
 MIN_KEEP = 10
 
 # datetime.UTC needs Python 3.11, and ansible-core 2.17 still runs on 3.10.
-_UTC = timezone(timedelta(0))
+UTC = timezone(timedelta(0))
 _SLOT_NAME = re.compile(r"\d{10}")
 
 
@@ -80,12 +80,12 @@ EMPTY = Slot(n=0, stable=None, target=None, previous=(), by="", at="", why="")
 
 def stamp(moment: datetime) -> str:
     """A moment as it stands in the log."""
-    return moment.astimezone(_UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def moment(text: str) -> datetime:
     """The inverse of stamp()."""
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=_UTC)
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
 
 
 def slot_name(n: int) -> str:

@@ -253,7 +253,7 @@ def _budget_words(plan: Plan) -> str:
 def _serving_words(plan: Plan) -> str:
     total, biggest = len(plan.request.hosts), max(plan.sizes)
     if plan.request.min_healthy is None:
-        return f"at least {total - biggest} of {plural(total, 'host')} are left alone at any moment, min_healthy is not set"
+        return f"at least {total - biggest} of {plural(total, 'host')} are left alone at any moment (no min_healthy)"
     kept = amount(plan.request.min_healthy, total, "min_healthy")
     down = allowed_down(plan.request.hosts, plan.request.min_healthy)
     return f"at least {kept} of {plural(total, 'host')} stay in service at any moment: {max(down, 0)} at most at a time"

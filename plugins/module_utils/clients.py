@@ -1,0 +1,25 @@
+# Copyright (c) 2026, the Deploy Toolkit authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Facade: what every AWS module of this collection begins with: its clients and the time."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from ._aws import errors
+from ._core.deploy_log import UTC
+
+
+def client(module: Any, service: str) -> Any:
+    """A client of an AnsibleAWSModule; ends the module with one sentence if there is no region."""
+    if service != "s3" and not module.region:
+        module.fail_json(msg=f"Cannot reach the AWS service {service}: {errors.NO_REGION}")
+    return errors.fail_fast(module.client(service, **errors.client_options()))
+
+
+def now() -> datetime:
+    """The only place where a module looks at the clock."""
+    return datetime.now(UTC)
