@@ -57,6 +57,13 @@ def _exec(options: argparse.Namespace) -> None:
     os.execvp(argv[0], argv)
 
 
+def _clean() -> None:
+    removed, busy = clean()
+    print("Removed:", ", ".join(removed) or "nothing was left.")
+    if busy:
+        raise LabError(f"Still in use: {', '.join(busy)}. End the runs they belong to first.")
+
+
 def _ns(options: argparse.Namespace) -> None:
     argv = inside(_command(options.command))
     os.execvp(argv[0], argv)
@@ -73,7 +80,7 @@ def main() -> None:
         "exec": lambda: _exec(options),
         "ls": _ls,
         "image": lambda: print(image.ensure()),
-        "clean": lambda: print("removed:", ", ".join(clean()) or "nothing was left"),
+        "clean": _clean,
         "ns": lambda: _ns(options),
     }
     try:

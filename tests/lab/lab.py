@@ -340,8 +340,9 @@ class AddressPlan:
         return found
 
 
-def clean() -> list[str]:
-    """Remove what killed runs of this checkout left, and labs that were told to stay. Returns what was removed."""
+def clean() -> tuple[list[str], list[str]]:
+    """Remove what killed runs of this checkout left, and labs that were told to stay. Returns what was removed, and
+    the labs whose process still runs."""
     ended, busy = [], []
     for file in sorted(LABS.glob("*/lab.json")):
         lab = Lab.attach(file.parent.name)
@@ -356,7 +357,7 @@ def clean() -> list[str]:
         root, _, name = file.read_text().rpartition(" ")
         if root == str(ROOT) and name not in busy:
             file.unlink()
-    return ended
+    return ended, busy
 
 
 def remove_containers(*filters: str) -> list[str]:
