@@ -86,7 +86,6 @@ class Fleet:
 
     def __init__(self, lab: Lab, folder: Path, control_paths: Path) -> None:
         self.lab = lab
-        self.key = lab.environ["DTK_LAB_KEY"]
         self.control_paths = control_paths
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
@@ -99,8 +98,8 @@ class Fleet:
 
     def job(self) -> str:
         """What the contestants that are not Ansible need to know, as JSON."""
-        hosts = [{"name": host.name, "address": host.address} for host in self.lab.hosts]
-        return json.dumps({"hosts": hosts, "key": str(self.key)} | self.target_facts())
+        hosts = [{"name": host.name, "address": host.address, "login": self.lab.ssh(host)} for host in self.lab.hosts]
+        return json.dumps({"hosts": hosts, "key": str(self.lab.key)} | self.target_facts())
 
     def target_facts(self) -> dict[str, str]:
         return {"version": self.target.version, "url": self.target.url, "sha256": self.target.sha256}
@@ -108,7 +107,7 @@ class Fleet:
     def reset(self) -> None:
         """Every host serves BASE and has never seen TARGET."""
         script = RESET.format(version=self.base.version, url=self.base.url)
-        errors = run_everywhere([host.address for host in self.lab.hosts], self.key, script)
+        errors = run_everywhere({host.name: self.lab.ssh(host) for host in self.lab.hosts}, script)
         wrong = errors or self.not_serving(BASE)
         if wrong:
             raise RuntimeError(f"hosts could not be reset to {BASE}: {wrong}")
@@ -123,7 +122,7 @@ class Fleet:
     def _publish(self, version: str) -> Artifact:
         """Through the collection's own playbook, so that ours finds a manifest; the others only need the URL."""
         path = build_artifact(version, self.folder)
-        extra = {"app": APP, "version": version, "src": str(path.resolve()), "dtk_bucket": BUCKET}
+        extra = {"app": APP, "version": version, "artifact": str(path.resolve()), "dtk_bucket": BUCKET}
         argv = [str(BIN / "ansible-playbook"), "sysops.dtk.publish", "-e", json.dumps(extra)]
         environ = os.environ | self.lab.environ | {"ANSIBLE_COLLECTIONS_PATH": COLLECTIONS}
         subprocess.run(argv, env=environ, check=True, stdout=subprocess.DEVNULL)
@@ -144,7 +143,6 @@ class Fleet:
     def _group_vars(self) -> dict[str, object]:
         return {
             "ansible_user": "root",
-            "ansible_ssh_private_key_file": str(self.key),
             "ansible_python_interpreter": "/usr/bin/python3",
             "dtk_bucket": BUCKET,
             "dtk_ssm_prefix": "/dtk",

@@ -31,7 +31,6 @@ def _ansible_environ(fleet: Fleet) -> dict[str, str]:
         "ANSIBLE_COLLECTIONS_PATH": COLLECTIONS,
         "ANSIBLE_FORKS": "50",
         "ANSIBLE_PIPELINING": "true",
-        "ANSIBLE_HOST_KEY_CHECKING": "false",
         "ANSIBLE_SSH_CONTROL_PATH_DIR": str(fleet.fresh_control_path()),
         "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "callback"),
         "ANSIBLE_CALLBACKS_ENABLED": "count_tasks",

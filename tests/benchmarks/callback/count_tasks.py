@@ -16,7 +16,7 @@ DOCUMENTATION = r"""
 name: count_tasks
 type: aggregate
 short_description: Count executed tasks by host
-description: Writes C({host: {all: n, remote: n}}) into the file named by E(DTK_BENCH_TASKS).
+description: Writes the number of all tasks and of those run on the host into the JSON file that DTK_BENCH_TASKS names.
 author: [the Deploy Toolkit authors]
 """
 

@@ -9,12 +9,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 PARALLEL = 50
-SSH = ("ssh", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
-       "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=20")  # fmt: skip
 
 DEPLOY = """set -e
 cd /srv/hello
@@ -27,27 +25,25 @@ timeout 60 sh -c 'until curl -fsS http://127.0.0.1:8080/health | grep -q "{versi
 """
 
 
-def run_script(address: str, key: str, script: str) -> str:
+def run_script(login: Sequence[str], script: str) -> str:
     """Run a shell script on one host; returns the error text, empty when all went well."""
-    argv = [*SSH, "-i", key, f"root@{address}", "sh"]
-    done = subprocess.run(argv, input=script, capture_output=True, text=True, check=False)
+    done = subprocess.run([*login, "sh"], input=script, capture_output=True, text=True, check=False)
     return "" if done.returncode == 0 else done.stderr.strip() or f"exit code {done.returncode}"
 
 
-def run_everywhere(addresses: Iterable[str], key: str, script: str) -> dict[str, str]:
-    """Run the script on all hosts, 50 at a time; returns the errors by address."""
-    hosts = list(addresses)
+def run_everywhere(logins: Mapping[str, Sequence[str]], script: str) -> dict[str, str]:
+    """Run the script on all hosts, 50 at a time; returns the errors by host. A login is an ssh command line."""
     with ThreadPoolExecutor(PARALLEL) as pool:
-        errors = pool.map(lambda host: run_script(host, key, script), hosts)
-        return {host: error for host, error in zip(hosts, errors, strict=True) if error}
+        errors = pool.map(lambda login: run_script(login, script), logins.values())
+        return {host: error for host, error in zip(logins, errors, strict=True) if error}
 
 
 def main() -> int:
     job = json.loads(os.environ["DTK_BENCH_JOB"])
-    addresses = [host["address"] for host in job["hosts"]]
-    errors = run_everywhere(addresses, job["key"], DEPLOY.format(version=job["version"], url=job["url"]))
-    for address, error in errors.items():
-        print(f"{address}: {error}", file=sys.stderr)
+    logins = {host["name"]: host["login"] for host in job["hosts"]}
+    errors = run_everywhere(logins, DEPLOY.format(version=job["version"], url=job["url"]))
+    for host, error in errors.items():
+        print(f"{host}: {error}", file=sys.stderr)
     return 1 if errors else 0
 
 
