@@ -33,8 +33,7 @@ def _host(row: Mapping[str, Any]) -> str:
 
 
 def _view(row: Mapping[str, Any], log: Mapping[str, Any]) -> tuple[str, ...]:
-    info = row.get("info")
-    seen = {**row, **info} if isinstance(info, Mapping) else row
+    seen = _seen(row)
     release = _release(seen)
     return (
         _host(row),
@@ -44,6 +43,16 @@ def _view(row: Mapping[str, Any], log: Mapping[str, Any]) -> tuple[str, ...]:
         _health(seen),
         _drift(seen, release, log),
     )
+
+
+def _seen(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with its info. An info without an answer is one of a host or module that failed."""
+    if "info" not in row:
+        return dict(row)
+    info = row["info"]
+    if not isinstance(info, Mapping):
+        return {**row, "failed": True}
+    return {**row, **info, "failed": "current" not in info}
 
 
 def _release(seen: Mapping[str, Any]) -> str:

@@ -113,7 +113,9 @@ def _state(stage: Mapping[str, Any] | None, activate: Mapping[str, Any] | None) 
 
 
 def _ran(result: Any) -> Mapping[str, Any] | None:
-    return result if isinstance(result, Mapping) and not result.get("skipped") else None
+    if not isinstance(result, Mapping):
+        return None
+    return None if result.get("skipped") and not result.get("unreachable") else result
 
 
 def _broken(result: Mapping[str, Any]) -> bool:

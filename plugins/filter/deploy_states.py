@@ -1,0 +1,55 @@
+# Copyright (c) 2026, the Deploy Toolkit authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: deploy_states
+version_added: 0.1.0
+short_description: How far each host of a deploy got
+author:
+  - Deploy Toolkit authors (@sysops)
+description:
+  - Reads the registered results C(release_stage), C(release_activate) and C(release_revert) of each host.
+  - A host that has left the inventory, or whose variable C(release_gone) is true, is V(gone).
+positional: _input, hosts
+options:
+  _input:
+    description: The variable C(hostvars).
+    type: dict
+    required: true
+  hosts:
+    description: The names of the hosts of the deploy.
+    type: list
+    elements: str
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Look at every host
+  ansible.builtin.debug:
+    msg: "{{ hostvars | sysops.dtk.deploy_states(planned.plan.hosts) }}"
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - Host to a dictionary with C(state), C(message), C(current) and C(reverted).
+    - C(state) is one of V(pending), V(staged), V(stage_failed), V(active), V(failed), V(unreachable), V(gone).
+  type: dict
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ansible_collections.sysops.dtk.plugins.module_utils import fleet
+
+
+def deploy_states(hostvars: Mapping[str, Any], hosts: Iterable[str]) -> dict[str, dict[str, Any]]:
+    return fleet.deploy_states(hostvars, hosts)
+
+
+class FilterModule:
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"deploy_states": deploy_states}

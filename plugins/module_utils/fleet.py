@@ -1,0 +1,48 @@
+# Copyright (c) 2026, the Deploy Toolkit authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Facade: pure views of the fleet, for the filters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ._core.errors import CoreError
+from ._core.estate import app_hosts
+from ._core.status import status_lines
+from ._core.verdict import host_state, verdict
+
+__all__ = ["CoreError", "app_hosts", "deploy_states", "deploy_verdict", "status_table"]
+
+# What the role registers on each host, and the name under which the pure part knows it.
+_STEPS = {"stage": "release_stage", "activate": "release_activate", "revert": "release_revert", "gone": "release_gone"}
+_INFO = "dtk_host_status"
+
+
+def deploy_states(hostvars: Mapping[str, Mapping[str, Any]], hosts: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Host to state; a host that has left the inventory is gone."""
+    return {host: host_state(_results(hostvars, host)) for host in hosts}
+
+
+def deploy_verdict(states: Mapping[str, Any], budget: int | str = 0, total: int | str | None = None) -> dict[str, Any]:
+    """The verdict as plain data."""
+    return verdict(states, budget, None if total is None else int(total)).as_dict()
+
+
+def status_table(
+    hostvars: Mapping[str, Mapping[str, Any]],
+    targets: Sequence[Mapping[str, Any]],
+    log: Mapping[str, Any] | None = None,
+    info: str = _INFO,
+) -> list[str]:
+    """One line per target, from what the variable `info` holds on each host."""
+    rows = [{"name": row["name"], "az": row.get("az"), "info": hostvars[row["name"]].get(info)} for row in targets]
+    return status_lines(rows, log)
+
+
+def _results(hostvars: Mapping[str, Mapping[str, Any]], host: str) -> dict[str, Any]:
+    if host not in hostvars:
+        return {"gone": True}
+    return {step: hostvars[host].get(name) for step, name in _STEPS.items()}
