@@ -30,6 +30,7 @@ _ENTRY_OVERHEAD = 4096  # bytes of header and padding that an entry may add to w
 _PATH_MAX = 3072  # bytes of a path inside a release: PATH_MAX is 4096 with the folders above
 _NAME_MAX = 255
 _TIME_MAX = 2**33  # seconds since 1970
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _BLOCK = 512
 FOLDER_MODE = stat.S_IRWXU | stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH  # 0755
@@ -569,17 +570,29 @@ class _Zstd:
     def _feed(self) -> None:
         try:
             with self._process.stdin as pipe:
-                while True:
-                    data = memoryview(self._stream.read(CHUNK))
-                    if not data:
-                        return
-                    while data:
-                        data = data[pipe.write(data) :]
+                data = self._first_bytes()
+                while data:
+                    rest = memoryview(data)
+                    while rest:
+                        rest = rest[pipe.write(rest) :]
+                    data = self._stream.read(CHUNK)
         except BrokenPipeError:
             return  # the program ended early; its status says why
         except BaseException as exc:
             self._failure = exc
             self._process.kill()
+
+    def _first_bytes(self) -> bytes:
+        """Enough to see that it is zstd: the program also unpacks gzip and xz, but not on every host."""
+        data = self._stream.read(CHUNK)
+        while len(data) < len(_ZSTD_MAGIC):
+            more = self._stream.read(CHUNK)
+            if not more:
+                break
+            data += more
+        if not data.startswith(_ZSTD_MAGIC):
+            raise ArchiveError("the zstd stream is damaged (it does not begin as one); publish it again")
+        return data
 
     def _finish(self) -> None:
         self._feeder.join()

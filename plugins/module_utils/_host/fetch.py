@@ -202,7 +202,7 @@ class Source:
 
 
 def _read_body(connection: _Connection, size: int) -> bytes:
-    """What has come, up to `size` bytes. A library's error becomes _BrokenError without its text: it may quote a URL."""
+    """What has come, up to `size` bytes. A library's error loses its text on the way: it may quote a URL."""
     # read1 gives what is there; read would wait for all of it, for hours if every second brings one byte.
     read = getattr(connection.body, "read1", connection.body.read)
     try:
