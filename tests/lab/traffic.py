@@ -103,7 +103,10 @@ class Traffic:
                 connection.close()
                 self._failed(host.name, error)
             else:
-                last = self._answered(host.name, release, last, time.monotonic() - began)
+                self._answered(host.name, release, time.monotonic() - began)
+                if fresh and release != last:  # a kept connection rightly ends on the release that accepted it
+                    last = release
+                    self._summary.changes.append((time.monotonic() - self._began, host.name, release))
             if fresh:
                 connection.close()
             following = max(following + self.period, time.monotonic())
@@ -131,15 +134,12 @@ class Traffic:
                 at = time.monotonic() - self._began
                 self._summary.failures.append(Failure(at, host, f"{type(error).__name__}: {error}"))
 
-    def _answered(self, host: str, release: str, last: str, seconds: float) -> str:
+    def _answered(self, host: str, release: str, seconds: float) -> None:
         with self._lock:
             summary = self._summary
             summary.requests += 1
             summary.slowest = max(summary.slowest, seconds)
             summary.releases[host, release] = summary.releases.get((host, release), 0) + 1
-            if release != last:
-                summary.changes.append((time.monotonic() - self._began, host, release))
-        return release
 
 
 def _connect(host: Any) -> http.client.HTTPConnection:
