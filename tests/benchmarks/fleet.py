@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import io
 import json
 import os
 import random
@@ -41,8 +43,13 @@ APP_SPEC = {
     },
     "deploy": {"waves": ["10%", "45%", "45%"], "budget": 0, "bake": 0},
 }
-HELLO = Path("examples/hello")
 PACKAGES, MODULES, WORDS_PER_MODULE = 30, 12, 2750  # 5 MB in 360 files once compressed
+ESTATE = {
+    "ansible_user": "root",
+    "ansible_python_interpreter": "/usr/bin/python3",
+    "dtk_bucket": BUCKET,
+    "dtk_apps": {APP: APP_SPEC},
+}
 
 RESET = """set -e
 systemctl stop hello.socket hello.service
@@ -65,19 +72,24 @@ class Artifact:
 
 
 def build_artifact(version: str, folder: Path) -> Path:
-    """A tar.gz of about 5 MB: the hello app and a few hundred vendored source files that compress like source."""
-    tree = folder / f"hello-{version}"
+    """A tar.gz of about 5 MB: the hello app and a few hundred vendored source files that compress like source.
+
+    The same version is the same bytes, so that publishing it twice changes nothing.
+    """
     words = random.Random(version)
     vocabulary = ["".join(words.choices("abcdefghijklmnopqrstuvwxyz_", k=words.randint(3, 12))) for _ in range(20000)]
+    content = {"VERSION": f"{version}\n".encode(), "app.py": Path("examples/hello/app.py").read_bytes()}
     for number in range(PACKAGES * MODULES):
-        module = tree / "vendor" / f"package_{number // MODULES:02}" / f"module_{number % MODULES:02}.py"
-        module.parent.mkdir(parents=True, exist_ok=True)
-        module.write_text(" ".join(words.choices(vocabulary, k=WORDS_PER_MODULE)), encoding="utf-8")
-    (tree / "app.py").write_bytes((HELLO / "app.py").read_bytes())
-    (tree / "VERSION").write_text(f"{version}\n", encoding="utf-8")
+        name = f"vendor/package_{number // MODULES:02}/module_{number % MODULES:02}.py"
+        content[name] = " ".join(words.choices(vocabulary, k=WORDS_PER_MODULE)).encode()
+    plain = io.BytesIO()
+    with tarfile.open(fileobj=plain, mode="w") as tar:
+        for name, data in content.items():
+            member = tarfile.TarInfo(name)
+            member.size, member.mode = len(data), 0o644
+            tar.addfile(member, io.BytesIO(data))
     archive = folder / f"hello-{version}.tar.gz"
-    with tarfile.open(archive, "w:gz") as tar:
-        tar.add(tree, arcname=".")
+    archive.write_bytes(gzip.compress(plain.getvalue(), compresslevel=6, mtime=0))
     return archive
 
 
@@ -137,17 +149,9 @@ class Fleet:
             for host in self.lab.hosts
         }
         path = self.folder / "inventory.json"
-        path.write_text(json.dumps({f"env_{ENV}": {"hosts": hosts, "vars": self._group_vars()}}, indent=1))
+        groups = {"all": {"vars": ESTATE}, f"env_{ENV}": {"hosts": hosts}}
+        path.write_text(json.dumps(groups, indent=1), encoding="utf-8")
         return path
-
-    def _group_vars(self) -> dict[str, object]:
-        return {
-            "ansible_user": "root",
-            "ansible_python_interpreter": "/usr/bin/python3",
-            "dtk_bucket": BUCKET,
-            "dtk_ssm_prefix": "/dtk",
-            "dtk_apps": {APP: APP_SPEC},
-        }
 
 
 def _served(host: LabHost) -> str:
