@@ -293,7 +293,7 @@ def _warnings(plan: Plan) -> list[str]:
         found.append(f"one wave takes all {total} hosts: there is no canary")
     if plan.budget >= total:
         found.append(f"the budget of {plan.budget} covers all {plural(total, 'host')}: no failure can stop this deploy")
-    if request.min_healthy is None and max(plan.sizes) == total and request.health is None:
+    if request.health is None:
         found.append("there is no health check: a release that starts but does not answer counts as good")
     unhealthy = [host.name for host in request.hosts if not host.healthy]
     if unhealthy:

@@ -1,0 +1,49 @@
+# Copyright (c) 2026, the Deploy Toolkit authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from ansible_collections.sysops.dtk.plugins.module_utils._core.status import status_lines
+
+LOG = {"n": 7, "stable": "1.0.1", "target": {"release": "1.0.2"}, "at": "T", "by": "alice", "previous": ["1.0.0"]}
+
+
+def row(name: str, **info: object) -> dict[str, object]:
+    return {"name": name, "az": "a", "info": info}
+
+
+def test_a_fleet() -> None:
+    rows = [
+        row("web-10", current="1.0.1", activated_at="S", health={"ok": True}),
+        row("web-2", current="1.0.0", activated_at="S", health={"ok": False}),
+        row("web-3", current="1.0.2", unit_state="active", health=None),
+        row("web-4", msg="no route", unreachable=True),
+        row("web-5", msg="bad state file", failed=False),
+        row("web-6", current=None, exists=False),
+        row("web-7", current="1.0.1", transaction="switched"),
+        {"name": "web-8"},
+        {"name": "web-9", "az": "a", "info": None},
+    ]
+    assert status_lines(rows, {**LOG, "holder": "bob until U"}) == [
+        "HOST    AZ       RELEASE  SINCE  HEALTH       DRIFT",
+        "web-2   a        1.0.0    S      FAILING      not 1.0.1",
+        "web-3   a        1.0.2    -      active       next release",
+        "web-4   a        ?        -      unreachable  ?",
+        "web-5   a        ?        -      error        ?",
+        "web-6   a        none     -      -            not 1.0.1",
+        "web-7   a        1.0.1    -      -            activation unfinished",
+        "web-8   unknown  none     -      -            not 1.0.1",
+        "web-9   a        ?        -      error        ?",
+        "web-10  a        1.0.1    S      ok           -",
+        "",
+        "9 hosts: 1 on 1.0.0, 2 on 1.0.1, 1 on 1.0.2, 3 on ?, 2 on none; 1 healthy; 8 drifting",
+        "stable: 1.0.1 (slot 7, T, by alice)",
+        "can be rolled back to: 1.0.0",
+        "held by bob until U",
+    ]
+
+
+def test_without_hosts_or_log() -> None:
+    assert status_lines([])[-1] == "no hosts"
+    assert status_lines([], {"n": 0, "stable": None})[-1] == "deploy log: empty"
