@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import tarfile
 import uuid
@@ -15,10 +16,21 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from botocore.config import Config
 from moto.server import ThreadedMotoServer
 
 REGION = "eu-west-1"
+
+
+@functools.cache
+def _client(endpoint: str, service: str) -> Any:
+    """Making a client takes longer than most calls; a client may be shared by threads, the default session may not."""
+    return boto3.session.Session().client(
+        service,
+        endpoint_url=endpoint,
+        region_name=REGION,
+        aws_access_key_id="an-access-key",
+        aws_secret_access_key="not-a-secret-at-all",
+    )
 
 
 @dataclass(frozen=True)
@@ -29,15 +41,8 @@ class EmulatedAws:
     bucket: str
     prefix: str
 
-    def client(self, service: str, **config: Any) -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=self.endpoint,
-            region_name=REGION,
-            aws_access_key_id="an-access-key",
-            aws_secret_access_key="not-a-secret-at-all",
-            config=Config(**config),
-        )
+    def client(self, service: str) -> Any:
+        return _client(self.endpoint, service)
 
     def environ(self) -> dict[str, str]:
         return {
