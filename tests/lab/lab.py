@@ -222,11 +222,14 @@ class Lab:
         ports = () if plan.bridge_only else PORTS
         self._start(self.hosts[0], tag, ports)  # the bridge and its address exist from now on
 
+        given_up = threading.Event()
+
         def boot(host: LabHost) -> None:
             if host is not self.hosts[0]:
                 with starting:
                     self._start(host, tag, ports)
-            self._wait_until_booted(host, deadline)
+            _wait_for_banner(host, deadline, given_up)
+            self._wait_until_booted(host)
 
         with ThreadPoolExecutor(WAITS_AT_ONCE) as pool:
             seeded = pool.submit(self._start_aws, plan)
@@ -235,7 +238,9 @@ class Lab:
                 for future in [seeded, *booted]:
                     future.result()
             except BaseException:
-                pool.shutdown(wait=True, cancel_futures=True)
+                with _uninterrupted():  # a host that is just starting must exist before it can be removed
+                    given_up.set()
+                    pool.shutdown(wait=True, cancel_futures=True)
                 raise
         ids = seeded.result()
         self.hosts = [dataclasses.replace(host, instance_id=one) for host, one in zip(self.hosts, ids, strict=True)]
@@ -251,9 +256,8 @@ class Lab:
             tag,
         )
 
-    def _wait_until_booted(self, host: LabHost, deadline: float) -> None:
+    def _wait_until_booted(self, host: LabHost) -> None:
         """Ready means: SSH answers, and systemd says that the start is over and nothing failed."""
-        _wait_for_banner(host, deadline)
         done = run(self.ssh(host, "systemctl is-system-running --wait || systemctl --failed"), check=False)
         if done.stdout.strip() != "running":
             raise LabError(f"Host {host.name} did not boot well: {(done.stdout + done.stderr).strip()}")
@@ -377,15 +381,15 @@ def _claim_net(name: str) -> int:
     raise LabError("All 254 lab networks are taken: `make clean-lab` frees those of ended runs.")
 
 
-def _wait_for_banner(host: LabHost, deadline: float) -> None:
-    while time.monotonic() < deadline:
+def _wait_for_banner(host: LabHost, deadline: float, given_up: threading.Event) -> None:
+    while time.monotonic() < deadline and not given_up.is_set():
         try:
             with socket.create_connection((host.address, 22), timeout=2) as connection:
                 if connection.recv(4) == b"SSH-":
                     return
         except OSError:
             pass
-        time.sleep(0.1)
+        given_up.wait(0.1)
     state = podman("inspect", "--format={{.State.Status}}", host.container, check=False).stdout.strip()
     raise LabError(f"Host {host.name} does not answer SSH at {host.address}; its container is {state or 'gone'}.")
 
@@ -399,11 +403,16 @@ def _close_logins(control: Path) -> None:
 
 @contextlib.contextmanager
 def _uninterrupted() -> Iterator[None]:
-    old = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    """What has begun to end goes on to its end. Python runs handlers in the main thread, so only there is a need."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    old = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, old)
+        for number, handler in old.items():
+            signal.signal(number, handler)
 
 
 def _exit_in_order(number: int, _frame: object) -> None:
