@@ -162,7 +162,8 @@ def activate(layout: Layout, version: str, spec: ActivationSpec, order: Order) -
         _check_staged(layout, version)
         settled = _settled(state, version, served, spec)
         if settled:
-            return ActivationResult("unchanged", False, _remember_fence(layout, state, order), health=settled)
+            verdict = probe.Verdict(1, settled.detail) if spec.health else None
+            return ActivationResult("unchanged", False, _remember_fence(layout, state, order), health=verdict)
         origin, warnings = _origin(layout, state, served)
         journal, armed = _begin(layout, state, (origin, version), "begin", spec, order)
         try:
@@ -252,7 +253,7 @@ def _check_staged(layout: Layout, version: str) -> None:
         )
 
 
-def _settled(state: State, version: str, served: str | None, spec: ActivationSpec) -> probe.Verdict | None:
+def _settled(state: State, version: str, served: str | None, spec: ActivationSpec) -> probe.Answer | None:
     """Proof that nothing is to be done, by one question to the app and one about its unit; None if there is none."""
     if state.transaction or not version == served == state.current == state.last_good:
         return None
@@ -261,7 +262,7 @@ def _settled(state: State, version: str, served: str | None, spec: ActivationSpe
         return None
     if spec.acts and systemd.trouble(systemd.show(spec.unit or ""), time.monotonic()):
         return None
-    return probe.Verdict(1 if spec.health else 0, answer.detail)
+    return answer
 
 
 def _remember_fence(layout: Layout, state: State, order: Order) -> State:

@@ -152,14 +152,13 @@ def _quoted(tail: str) -> str:
 
 
 def _end_group(process: Any) -> None:
+    import contextlib
     import signal
     import subprocess
 
     _signal_group(process.pid, signal.SIGTERM)
-    try:
+    with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(_GRACE_S)
-    except subprocess.TimeoutExpired:
-        pass
     # The leader may be gone while its children ignore SIGTERM.
     _signal_group(process.pid, signal.SIGKILL)
     process.wait()

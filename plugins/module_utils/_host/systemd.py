@@ -71,7 +71,7 @@ def require_unit(unit: str) -> None:
 
 
 def show(unit: str) -> Unit:
-    """Ask for the state of a unit. A unit that does not exist has load "not-found"; raises UnitError on other trouble."""
+    """Ask for the state of a unit; one that does not exist has load "not-found". Raises UnitError on other trouble."""
     code, output = _run(["systemctl", "show", f"--property={_PROPERTIES}", "--", unit], _CONTROL_TIMEOUT_S)
     if code != 0:
         raise UnitError(f"cannot ask systemd about {unit}: {_flat(output)}; check the unit's name")

@@ -1,0 +1,166 @@
+# Copyright (c) 2026, the Deploy Toolkit authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One real systemd host with three releases of hello staged on it; every test begins with 1.0.0 active and healthy."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import shlex
+import tarfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lab import Lab, LabHost
+from tests.lab.artifacts import build_release
+
+ROOT = Path(__file__).resolve().parents[2]
+CODE = ROOT / "plugins" / "module_utils" / "_host"
+HOME = "/srv/hello"
+GOOD, NEW, BROKEN = "1.0.0", "1.0.1", "1.0.2-broken"
+HEALTH = {
+    "http": {"url": "http://127.0.0.1:8080/health", "body": '"release": "{version}"'},
+    "successes": 2,
+    "interval": 0.05,
+    "deadline": 4,
+}
+# Short, so that a test does not wait long for the dead-man switch.
+SPEC = {"unit": "hello.service", "mode": "reload", "health": HEALTH, "watch_after": 2, "unit_timeout": 15, "margin": 1}
+
+
+@dataclass(frozen=True)
+class Driven:
+    """What one call of the driver came to."""
+
+    rc: int
+    answer: dict[str, Any]
+    err: str
+
+
+class Hello:
+    """The app hello on a host, driven through the very code that a module sends there."""
+
+    def __init__(self, host: LabHost) -> None:
+        self.host = host
+
+    def install(self) -> None:
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as tar:
+            for path in sorted(CODE.glob("*.py")):
+                tar.add(path, f"dtk_host/{path.name}")
+            tar.add(Path(__file__).with_name("driver.py"), "driver.py")
+        self.put(buffer.getvalue(), "mkdir -p /opt/dtk && tar -x -C /opt/dtk")
+
+    def put(self, data: bytes, command: str) -> None:
+        self.host.exec(["sh", "-ec", f"base64 -d | ({command})"], input=base64.b64encode(data).decode())
+
+    def stage(self, version: str, work: Path, broken: bool = False) -> None:
+        artifact = build_release(version, work, broken=broken)
+        data = artifact.read_bytes()
+        with tarfile.open(artifact) as tar:
+            members = tar.getmembers()
+        manifest = {
+            "app": "hello",
+            "version": version,
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "size": len(data),
+            "unpacked_size": sum(member.size for member in members),
+            "files": len(members),
+            "format": "tar.gz",
+            "created": "2026-01-01T00:00:00Z",
+        }
+        self.put(data, f"cat > /var/tmp/{artifact.name}")
+        driven = self.drive(call="stage", manifest=manifest, source=f"/var/tmp/{artifact.name}")
+        assert driven.rc == 0, driven.err
+
+    def begin(self, call: str = "activate", version: str = NEW, **request: Any) -> list[str]:
+        """The command of one call."""
+        request = {
+            "call": call,
+            "version": version,
+            "order": {},
+            **request,
+            "spec": {**SPEC, **request.get("spec", {})},
+        }
+        return ["/usr/bin/python3", "/opt/dtk/driver.py", json.dumps(request)]
+
+    def drive(self, call: str = "activate", version: str = NEW, **request: Any) -> Driven:
+        """One call. `kill`: {"phase", "when"} makes the process kill itself there."""
+        done = self.host.exec(self.begin(call, version, **request), check=False)
+        answer = json.loads(done.stdout) if done.stdout.strip().startswith("{") else {}
+        return Driven(done.returncode, answer, done.stderr)
+
+    def start(self, **request: Any) -> None:
+        """Start a call and go on."""
+        command = shlex.join(self.begin(**request))
+        self.host.exec(["sh", "-c", f"setsid {command} >/var/tmp/driven.out 2>&1 </dev/null &"])
+
+    def state(self) -> dict[str, Any]:
+        got = self.host.exec(["cat", f"{HOME}/state.json"], check=False)
+        return json.loads(got.stdout) if got.returncode == 0 else {"transaction": None, "current": None}
+
+    def link(self) -> str | None:
+        return self.host.exec(["readlink", f"{HOME}/current"], check=False).stdout.strip().rpartition("/")[2] or None
+
+    def serving(self) -> str | None:
+        got = self.host.exec(["curl", "-fsS", "-m", "5", "http://127.0.0.1:8080/"], check=False)
+        return json.loads(got.stdout)["release"] if got.returncode == 0 else None
+
+    def switches(self) -> list[str]:
+        """The dead-man switches that are armed or at work."""
+        got = self.host.exec(["systemctl", "list-units", "--all", "--plain", "--no-legend", "dtk-deadman-*"])
+        return [line.split()[0] for line in got.stdout.splitlines() if line.strip()]
+
+    def whole(self) -> str | None:
+        """The one release that this host is on, or a failed assertion."""
+        linked, served, state = self.link(), self.serving(), self.state()
+        assert state["transaction"] is None, state
+        assert linked == served == state["current"], (linked, served, state)
+        return linked
+
+    def wait_until_whole(self, release: str, seconds: float = 30) -> None:
+        """Wait until the host is whole, by itself, and no dead-man switch is left."""
+        deadline = time.monotonic() + seconds
+        while True:
+            linked, served, state, switches = self.link(), self.serving(), self.state(), self.switches()
+            if state["transaction"] is None and linked == served == state["current"] == release and not switches:
+                return
+            assert time.monotonic() < deadline, (linked, served, state, switches, self.journal())
+            time.sleep(0.2)
+
+    def journal(self) -> str:
+        return self.host.exec(["journalctl", "--no-pager", "-n", "30", "-o", "short"], check=False).stdout
+
+    def reset(self) -> None:
+        """Back to 1.0.0, healthy, with a state as after two good deploys."""
+        self.host.exec(["sh", "-c", f"rm -f {HOME}/state.json /etc/hello/poison; systemctl stop 'dtk-deadman-*'"])
+        self.host.exec(["sh", "-c", f"[ -L {HOME}/current ] || ln -sfn releases/{GOOD} {HOME}/current"])
+        self.host.exec(["systemctl", "reset-failed"])
+        driven = self.drive(version=GOOD, spec={"mode": "restart"}, order={"fence": 1, "deploy": "d0"})
+        assert driven.rc == 0, driven.err
+        assert self.whole() == GOOD
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hello]:
+    work = tmp_path_factory.mktemp("artifacts")
+    with Lab.up("hosts", hosts=1) as lab:
+        app = Hello(lab.hosts[0])
+        app.install()
+        for version in (GOOD, NEW, BROKEN):
+            app.stage(version, work, broken=version == BROKEN)
+        yield app
+
+
+@pytest.fixture
+def hello(installed: Hello) -> Hello:
+    installed.reset()
+    return installed
