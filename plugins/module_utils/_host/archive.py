@@ -30,7 +30,7 @@ _ENTRY_OVERHEAD = 4096  # bytes of header and padding that an entry may add to w
 _PATH_MAX = 3072  # bytes of a path inside a release: PATH_MAX is 4096 with the folders above
 _NAME_MAX = 255
 _TIME_MAX = 2**33  # seconds since 1970
-_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_ZSTD_BEGIN = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")  # a frame, or a skippable one: pzstd
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _BLOCK = 512
 FOLDER_MODE = stat.S_IRWXU | stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH  # 0755
@@ -585,12 +585,12 @@ class _Zstd:
     def _first_bytes(self) -> bytes:
         """Enough to see that it is zstd: the program also unpacks gzip and xz, but not on every host."""
         data = self._stream.read(CHUNK)
-        while len(data) < len(_ZSTD_MAGIC):
+        while len(data) < 4:
             more = self._stream.read(CHUNK)
             if not more:
                 break
             data += more
-        if not data.startswith(_ZSTD_MAGIC):
+        if not _ZSTD_BEGIN.match(data):
             raise ArchiveError("the zstd stream is damaged (it does not begin as one); publish it again")
         return data
 

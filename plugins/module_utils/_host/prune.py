@@ -47,7 +47,7 @@ def prune(layout: Layout, state: State, keep: int, keep_failed: int) -> tuple[li
             stage.remove_release(layout, version)
         except OSError as exc:
             warnings.append(
-                f"the old release {layout.release(version)} can't be removed: {exc.strerror}; remove it by hand"
+                f"the old release {version} can't be removed from {layout.releases}: {exc.strerror}; remove it by hand"
             )
         else:
             removed.append(version)

@@ -263,13 +263,10 @@ def _make_folders(layout: Layout) -> None:
 
 
 def _remove_leftovers(layout: Layout) -> tuple[str, ...]:
-    """Remove what killed runs left; the lock makes sure that nobody is at work there."""
-    removed = []
-    for name in _listed(layout.releases):
-        if name.startswith(".") and name.endswith((PARTIAL_SUFFIX, REMOVED_SUFFIX)):
-            files.remove_tree(os.path.join(layout.releases, name))
-            removed.append(name)
-    return tuple(removed)
+    """Remove what killed runs left, as far as possible; the lock makes sure that nobody is unpacking there."""
+    hidden = [name for name in _listed(layout.releases) if name.startswith(".")]
+    leftovers = [name for name in hidden if name.endswith((PARTIAL_SUFFIX, REMOVED_SUFFIX))]
+    return tuple(name for name in leftovers if _remove_quietly(os.path.join(layout.releases, name)))
 
 
 def _fill_partial(
@@ -377,12 +374,13 @@ def _translated(layout: Layout, manifest: Manifest, exc: OSError) -> StageError:
     return StageError(f"cannot write {what}: {where}: {exc.strerror}; check the file system and run again")
 
 
-def _remove_quietly(partial: str) -> None:
-    """The error that led here is the one to report; the next run removes what stays."""
+def _remove_quietly(path: str) -> bool:
+    """Whether it is gone; a failure is no reason to fail, the next run tries again."""
     try:
-        files.remove_tree(partial)
+        files.remove_tree(path)
     except OSError:
-        return
+        return False
+    return True
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------

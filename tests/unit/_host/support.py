@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import http.server
@@ -20,12 +21,12 @@ import subprocess
 import tarfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.sysops.dtk.plugins.module_utils._host.fetch import FetchOptions
 from ansible_collections.sysops.dtk.plugins.module_utils._host.manifest import Manifest
+from hypothesis import strategies as st
 
 CANARY = "CANARYc0ffee"
 QUICK = FetchOptions(attempts=3, timeout_s=2.0, backoff_s=0.01, backoff_max_s=0.02)
@@ -72,9 +73,9 @@ def pack(*members: tuple[tarfile.TarInfo, bytes], archive_format: str = "tar.gz"
     return compress(tar(*members), archive_format)
 
 
-def sample(size: int = 300_000, archive_format: str = "tar.gz") -> bytes:
+def sample(size: int = 300_000, archive_format: str = "tar.gz", seed: bytes = b"sample") -> bytes:
     """A plain release of 3 entries: a folder, a program and bytes that don't compress."""
-    noise = hashlib.shake_128(b"sample").digest(size)
+    noise = hashlib.shake_128(seed).digest(size)
     return pack(
         folder("bin"),
         member("bin/run", b"#!/bin/sh\n", mode=0o755),
@@ -101,6 +102,34 @@ def sample_manifest(artifact: bytes, size: int = 300_000, **changes: object) -> 
     return manifest_of(artifact, files=3, unpacked_size=size + 10, **changes)
 
 
+_part = st.sampled_from(["a", "b", "l", "..", ".", "", "x" * 300, "n\n", "s\udcff"])
+_paths = st.builds(
+    lambda lead, parts: lead + "/".join(parts), st.sampled_from(["", "", "", "/", "./"]), st.lists(_part, max_size=4)
+)
+_kinds = st.sampled_from(
+    [
+        tarfile.REGTYPE,
+        tarfile.DIRTYPE,
+        tarfile.SYMTYPE,
+        tarfile.SYMTYPE,
+        tarfile.LNKTYPE,
+        tarfile.FIFOTYPE,
+        tarfile.CHRTYPE,
+        tarfile.CONTTYPE,
+        b"Z",
+    ]
+)
+_modes = st.sampled_from([0o644, 0o755, 0o644, 0o755, 0o4755, 0o1777])
+
+
+@st.composite
+def hostile_members(draw: st.DrawFn) -> tuple[tarfile.TarInfo, bytes]:
+    """Entries of every type with names that try everything."""
+    kind = draw(_kinds)
+    data = draw(st.binary(max_size=600)) if kind in (tarfile.REGTYPE, tarfile.CONTTYPE) else b""
+    return member(draw(_paths), data, kind=kind, mode=draw(_modes), target=draw(_paths))
+
+
 def tree(path: Path) -> dict[str, tuple[object, ...]]:
     """Everything below a folder: kind, mode and content of each name, following nothing."""
     found: dict[str, tuple[object, ...]] = {}
@@ -118,7 +147,7 @@ def tree(path: Path) -> dict[str, tuple[object, ...]]:
     return found
 
 
-@contextmanager
+@contextlib.contextmanager
 def small_disk(path: Path, options: str) -> Iterator[Path]:
     """A tmpfs of a given size: the only disk that can be filled without harm."""
     path.mkdir()
@@ -131,13 +160,19 @@ def small_disk(path: Path, options: str) -> Iterator[Path]:
 
 @dataclass
 class Reply:
-    """How to answer one request. cut: bytes of the body that are sent before the connection is reset."""
+    """How to answer one request.
+
+    cut: bytes of the body that are sent before the connection ends. trickle_s: seconds between single bytes.
+    hold: keep the connection open after the cut until the server is closed.
+    """
 
     body: bytes = b""
     status: int = 200
     etag: str | None = '"one"'
     ranges: bool = True
     cut: int | None = None
+    trickle_s: float = 0
+    hold: bool = False
     length: bool = True
     headers: dict[str, str] = field(default_factory=dict)
 
@@ -148,6 +183,7 @@ class ArtifactServer:
     def __init__(self) -> None:
         self.replies: list[Reply] = []
         self.requests: list[dict[str, str]] = []
+        self._closing = threading.Event()
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -167,6 +203,7 @@ class ArtifactServer:
         return f"http://127.0.0.1:{self._server.server_port}/hello/1.0.0.tar.gz?X-Amz-Signature={CANARY}"
 
     def close(self) -> None:
+        self._closing.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -187,11 +224,23 @@ class ArtifactServer:
         for name, value in reply.headers.items():
             handler.send_header(name, value)
         handler.end_headers()
-        handler.wfile.write(body[: reply.cut])
         handler.close_connection = True
+        if reply.trickle_s:
+            self._trickle(handler, body, reply.trickle_s)
+            return
+        handler.wfile.write(body[: reply.cut])
+        if reply.hold:
+            self._closing.wait()
         if reply.cut is not None and reply.cut % 2:
             # An odd cut ends with RST instead of FIN.
             handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def _trickle(self, handler: http.server.BaseHTTPRequestHandler, body: bytes, pause_s: float) -> None:
+        with contextlib.suppress(ConnectionError):
+            for byte in body:
+                handler.wfile.write(bytes([byte]))
+                if self._closing.wait(pause_s):
+                    return
 
     def _start(self, handler: http.server.BaseHTTPRequestHandler, reply: Reply) -> int:
         found = re.fullmatch(r"bytes=(\d+)-", handler.headers.get("Range", ""))
