@@ -302,7 +302,8 @@ def test_a_hostile_archive_with_a_true_hash_leaves_nothing(layout: Layout, tmp_p
 @settings(max_examples=60, deadline=None)
 @given(st.lists(hostile_members(), max_size=5))
 def test_any_archive_gives_a_whole_release_or_no_trace(entries: list[Any]) -> None:
-    with tempfile.TemporaryDirectory() as name:
+    # In memory: each example that gives a release syncs a disk that other tests keep busy.
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as name:
         artifact = pack(*entries)
         Path(name, "artifact").write_bytes(artifact)
         try:
