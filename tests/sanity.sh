@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# ansible-test sanity on what Git tracks.
+# ansible-test sanity on what users get: the tracked files without tests and examples, which ruff and yamllint check.
 #
-# ansible-test wants a checkout at …/ansible_collections/sysops/dtk. So it gets a copy of the tracked files there, with
+# ansible-test wants a checkout at …/ansible_collections/sysops/dtk. So it gets a copy of those files there, with
 # amazon.aws beside it. Its virtual environments stay in the copy's tests/output: the first run takes minutes, the next
 # ones well under one.
 #
@@ -26,7 +26,7 @@ mkdir -p "$target/tests/output" "$collections/amazon" "$home/.ansible/test/cache
 rm -rf "$target/.git"
 find "$target" -path "$target/tests/output" -prune -o \( -type f -o -type l \) -exec rm -f {} +
 ln -sfn "$site/ansible_collections/amazon/aws" "$collections/amazon/aws"
-git -C "$root" ls-files -z | while IFS= read -r -d '' file; do
+git -C "$root" ls-files -z -- . ':!tests' ':!molecule' ':!examples' ':!inventories' | while IFS= read -r -d '' file; do
     # Tracked, but perhaps deleted in the working tree.
     if [ -e "$root/$file" ]; then printf '%s\0' "$file"; fi
 done | tar -C "$root" --null -T - -cf - | tar -C "$target" -xf -
