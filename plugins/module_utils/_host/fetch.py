@@ -299,7 +299,7 @@ def _http_opener() -> Any:
 
 
 def _http_connection(name: str, offset: int, answer: Any) -> _Connection:
-    status = answer.status if hasattr(answer, "status") else answer.code
+    status = answer.code
     if status not in (200, 206):
         _refuse_status(name, offset, status, _error_code(answer))
     headers = answer.headers

@@ -3,11 +3,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import io
 import socket
+import ssl
+import subprocess
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Iterator
@@ -209,6 +213,27 @@ def test_a_trickle_ends_at_the_deadline(server: ArtifactServer) -> None:
     assert "took longer than 0.2 s" in message
     assert "of 200000 bytes came" in message
     assert time.monotonic() - began < 1.5
+
+
+def test_a_certificate_that_nobody_signed_ends_at_once(tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key", tmp_path / "certificate"
+    request = ["openssl", "req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    names = ["-subj", "/CN=localhost", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([*request, *names], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def shake_hands() -> None:
+            connection, _ = listener.accept()
+            with contextlib.suppress(OSError), context.wrap_socket(connection, server_side=True):
+                pass
+
+        thread = threading.Thread(target=shake_hands)
+        thread.start()
+        message = failure(f"https://127.0.0.1:{listener.getsockname()[1]}/a?sig={CANARY}")
+        thread.join()
+    assert "has a certificate that this host does not trust" in message
 
 
 @pytest.mark.parametrize(
