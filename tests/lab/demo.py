@@ -50,6 +50,17 @@ class Demo:
             self.lab = Lab.up("demo", hosts=HOSTS, keep=keep)
             for host in self.lab.hosts:
                 print(f"   {host.name}  {host.az}  {host.address:13}  {host.instance_id}")
+        try:
+            self.deploys()
+        finally:
+            if not keep:
+                with self.step("End the lab"):
+                    self.lab.down()
+        print(f"\nDone in {time.monotonic() - self.began:.0f} s. The full output of every command: {_short(OUTPUT)}/")
+        if keep:
+            print("The lab stays: `.cache/venv/bin/python -m tests.lab down demo` ends it.")
+
+    def deploys(self) -> None:
         with self.step("Publish two releases of hello to S3"):
             self.publish("1.0.0")
             self.publish("1.0.1")
@@ -59,10 +70,6 @@ class Demo:
         self.deploys_under_traffic()
         with self.step("Status of the fleet"):
             self.play("status", app="hello", env="demo")
-        with self.step("End the lab" if not keep else "The lab stays: `python -m tests.lab down demo` ends it"):
-            if not keep:
-                self.lab.down()
-        print(f"\nDone in {time.monotonic() - self.began:.0f} s. The full output of every command: {_short(OUTPUT)}/")
 
     def deploys_under_traffic(self) -> None:
         with self.step(f"Deploy 1.0.1 while {HOSTS * RATE:.0f} requests a second come in"):

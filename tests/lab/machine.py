@@ -18,6 +18,7 @@ CACHE = ROOT / ".cache"
 BUILD = ROOT / "build"
 RUN = Path("/run/dtk-testhosts")
 NAMESPACE = RUN / "mnt"
+END_SECONDS = 5
 
 # Every lab on the machine shares one persistent mount namespace: podman sees containers of another one as broken.
 # Inside, the cgroup file system is version 2 (crun refuses a hybrid layout) and mounts propagate (without that,
@@ -124,13 +125,11 @@ def listens_everywhere(port: int) -> bool:
 
 
 def end_process(pid: int, started: str) -> None:
-    """End exactly the process that was started then; another one with its number is left alone."""
-    for number, seconds in ((signal.SIGTERM, 3.0), (signal.SIGKILL, 3.0)):
-        deadline = time.monotonic() + seconds
-        if start_time(pid) == started:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
-        while start_time(pid) == started and time.monotonic() < deadline:
-            time.sleep(0.02)
+    """End exactly the process that was started then, at once; another one with its number is left alone."""
+    deadline = time.monotonic() + END_SECONDS
+    while start_time(pid) == started and time.monotonic() < deadline:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
