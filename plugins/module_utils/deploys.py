@@ -161,11 +161,12 @@ def change_log(
     clock: Callable[[], datetime],
     *,
     min_slot: int = 0,
-    keep: int = 0,
+    keep: int | None = None,
     check: bool = False,
 ) -> dict[str, Any]:
-    """Apply a transition to the top of the log at place (prefix, env, app), then prune to `keep` slots, 0 for none."""
+    """Apply a transition to the top of the log at place (prefix, env, app), then prune to `keep` slots or not at all."""
     log = DeployLog(parameters, *place)
+    prunes = keep is not None and deploy_log.check_keep(keep) > 0 and not check
     for attempt in _attempts():
         raw = log.read(min_slot)
         top = log.top(raw)
@@ -178,7 +179,7 @@ def change_log(
                 raise
             _pause(attempt)
             continue
-        pruned, warnings = log.prune({**raw, (slot or top).n: ""}, keep) if keep and not check else ([], [])
+        pruned, warnings = log.prune({**raw, (slot or top).n: ""}, keep) if prunes else ([], [])
         return {
             "changed": slot is not None,
             "slot": deploy_log.slot_dict(slot or top),

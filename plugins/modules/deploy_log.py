@@ -122,7 +122,7 @@ def main() -> None:
             else deploys.ending(given["id"], given["state"], given["why"]),
             clients.now,
             min_slot=given["min_slot"],
-            keep=0 if renews else given["keep"],
+            keep=None if renews else given["keep"],
             check=module.check_mode,
         )
     except deploys.FAILURES as exc:

@@ -258,9 +258,14 @@ def previous_after(top: Slot, done: Target) -> tuple[str, ...]:
 
 def prune_plan(numbers: Sequence[int], keep: int = KEEP) -> list[int]:
     """The slots to delete, oldest first; the newest `keep` stay and the top always does."""
+    return sorted(numbers)[: -check_keep(keep)]
+
+
+def check_keep(keep: int) -> int:
+    """The number of slots to keep, or LogError."""
     if keep < MIN_KEEP:
         raise LogError(f"keep is {keep}, but the log must keep at least {MIN_KEEP} entries.")
-    return sorted(numbers)[:-keep]
+    return keep
 
 
 def _ours(top: Slot, deploy: str) -> Target:

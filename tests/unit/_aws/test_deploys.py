@@ -264,6 +264,13 @@ def test_check_mode_of_an_ending_changes_nothing(published: EmulatedAws) -> None
     assert (done["changed"], done["slot"]["stable"], look(published)["held"]) == (True, "1.0.0", True)
 
 
+def test_too_few_entries_to_keep_is_refused_before_anything_is_written(published: EmulatedAws) -> None:
+    mine = plan(published)["plan"]["id"]
+    with pytest.raises(LogError, match="keep is 3, but the log must keep at least 10 entries"):
+        end(published, mine, keep=3)
+    assert look(published)["n"] == 1
+
+
 @pytest.mark.parametrize(
     ("changes", "kind", "message"),
     [
