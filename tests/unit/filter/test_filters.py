@@ -1,0 +1,98 @@
+# Copyright (c) 2026, the Deploy Toolkit authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The filters as Ansible calls them: over real hostvars, templated, in one play."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleFilterError
+from ansible_collections.sysops.dtk.plugins.filter import app_hosts, deploy_states, deploy_verdict, status_table
+
+COLLECTIONS = Path(__file__).resolve().parents[3] / ".cache" / "collections"
+HOSTVARS: dict[str, dict[str, Any]] = {
+    "web-1": {"dtk_apps": {"hello": {}}, "release_stage": {"changed": True}, "release_activate": {"current": "2"}},
+    "web-2": {"dtk_apps": {"hello": {}}, "release_stage": {"unreachable": True, "msg": "timed out"}},
+    "web-3": {"dtk_apps": {"hello": {}}, "release_gone": True},
+}
+INVENTORY = """
+env_demo:
+  hosts:
+    web-1: {release_stage: {changed: true}, release_activate: {current: "2"}}
+    web-2: {release_stage: {unreachable: true, msg: timed out}}
+  vars:
+    dtk_apps: {hello: {unit: "{{ inventory_hostname }}.service"}}
+    availability_zone: eu-west-1a
+    dtk_host_status: {exists: true, current: "2", health: {ok: true}}
+"""
+PLAY = """
+- hosts: localhost
+  gather_facts: false
+  vars:
+    targets: "{{ hostvars | sysops.dtk.app_hosts(groups, 'demo', 'hello') }}"
+    states: "{{ hostvars | sysops.dtk.deploy_states(['web-1', 'web-2', 'web-3']) }}"
+  tasks:
+    - ansible.builtin.copy:
+        dest: "{{ out }}"
+        mode: "0600"
+        content: >-
+          {{ {'targets': targets, 'states': states, 'verdict': states | sysops.dtk.deploy_verdict('1', 3),
+              'table': hostvars | sysops.dtk.status_table(targets, {'n': 3, 'stable': '2'})} | to_json }}
+"""
+
+
+def filters(plugin: Any) -> Any:
+    (function,) = plugin.FilterModule().filters().values()
+    return function
+
+
+def test_in_a_play(tmp_path: Path) -> None:
+    (tmp_path / "inventory.yml").write_text(INVENTORY)
+    (tmp_path / "play.yml").write_text(PLAY)
+    out = tmp_path / "out.json"
+    command = [
+        str(Path(sys.executable).with_name("ansible-playbook")),
+        "-i",
+        "inventory.yml",
+        "play.yml",
+        "-e",
+        f"out={out}",
+    ]
+    environ = {"ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS), "ANSIBLE_PYTHON_INTERPRETER": sys.executable}
+    subprocess.run(command, cwd=tmp_path, env={**os.environ, **environ}, check=True, capture_output=True, timeout=120)
+    found = json.loads(out.read_text())
+    assert found["targets"] == [
+        {"name": name, "az": "eu-west-1a", "spec": {"unit": f"{name}.service"}} for name in ("web-1", "web-2")
+    ]
+    assert {host: state["state"] for host, state in found["states"].items()} == {
+        "web-1": "active",
+        "web-2": "unreachable",
+        "web-3": "gone",
+    }
+    assert (found["verdict"]["halt"], found["verdict"]["unreachable"]) == (False, ["web-2"])
+    assert found["table"][1].split() == ["web-1", "eu-west-1a", "2", "-", "ok", "-"]
+
+
+def test_states_and_verdict_of_plain_dictionaries() -> None:
+    states = filters(deploy_states)(HOSTVARS, ["web-1", "web-2", "web-3", "web-4"])
+    assert [state["state"] for state in states.values()] == ["active", "unreachable", "gone", "gone"]
+    assert filters(deploy_verdict)(states, 0)["text"][1] == "  web-2: unreachable: timed out"
+
+
+def test_errors_are_errors_of_filters() -> None:
+    with pytest.raises(AnsibleFilterError, match="The env prod is not in the inventory"):
+        filters(app_hosts)(HOSTVARS, {}, "prod", "hello")
+    with pytest.raises(AnsibleFilterError, match="budget is 'lots'"):
+        filters(deploy_verdict)({}, "lots")
+
+
+def test_a_host_that_never_answered_is_a_row() -> None:
+    lines = filters(status_table)({"web-1": {}}, [{"name": "web-1", "az": "a"}])
+    assert lines[1].split() == ["web-1", "a", "?", "-", "error", "?"]
