@@ -24,7 +24,7 @@ def test_a_deploy_and_a_rollback_under_traffic_lose_no_request(fleet: Fleet) -> 
     assert set(fleet.serving().values()) == {"1.0.0"}
     assert summary.requests > 500
     assert summary.failures == []
-    assert {release for _host, release in summary.counts} == {"1.0.0", "1.0.1"}
+    assert {release for _host, release in summary.releases} == {"1.0.0", "1.0.1"}
 
 
 def test_a_rollback_downloads_nothing(fleet: Fleet) -> None:
