@@ -26,6 +26,7 @@ from .traffic import Summary, Traffic
 HOSTS = 6
 RATE = 10.0
 WIDTH = 112
+SAYS = re.compile(r"((ok|changed): \[.*\]|fatal: \[localhost\]: FAILED!) => ?$")
 OUTPUT = BUILD / "demo"
 END_SECONDS = 15
 
@@ -154,7 +155,7 @@ class Demo:
 
 
 def messages(lines: Iterable[str]) -> Iterator[str]:
-    """Only what a playbook says to its user: the text of its `debug` tasks, which is YAML below a line with `=>`."""
+    """Only what a playbook says to its user: the text of its `debug` tasks and its verdict, each a block of YAML."""
     block: list[str] | None = None
     for line in chain(lines, [""]):
         if block is not None and line.startswith(" "):
@@ -162,12 +163,13 @@ def messages(lines: Iterable[str]) -> Iterator[str]:
             continue
         if block:
             yield from _text(yaml.safe_load("".join(block)))
-        block = [] if re.match(r"(ok|changed): \[.*\] => ?$", line) else None
+        block = [] if SAYS.match(line) else None
 
 
 def _text(result: Any) -> Iterator[str]:
     message = result.get("msg", "") if isinstance(result, dict) else ""
-    for line in message if isinstance(message, list) else [message]:
+    lines = message if isinstance(message, list) else [message]
+    for line in chain.from_iterable(str(text).splitlines() or [""] for text in lines):
         indent = re.match(" *", line)[0] + "  "
         yield from textwrap.wrap(line, WIDTH, subsequent_indent=indent, break_on_hyphens=False) or [""]
 
