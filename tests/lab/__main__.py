@@ -29,7 +29,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs.add_parser("ls", help="list labs and hosts")
     verbs.add_parser("image", help="build the host image if needed and print its name")
     verbs.add_parser("clean", help="remove what ended runs left")
-    namespace = verbs.add_parser("ns", help="run a command, such as molecule, where the labs' podman works")
+    namespace = verbs.add_parser("ns", help="run a command, such as podman, as root where the hosts live")
     namespace.add_argument("command", nargs=argparse.REMAINDER)
     return parser
 

@@ -14,6 +14,7 @@ import pytest
 
 from tests.lab import Lab, LabError
 from tests.lab.artifacts import build_release
+from tests.lab.demo import messages
 from tests.lab.lab import LABS, AddressPlan
 from tests.lab.machine import ROOT, RUN, inside, podman, run, start_time
 
@@ -161,3 +162,25 @@ def test_the_same_release_has_the_same_bytes(tmp_path: Path, format: str) -> Non
     assert paths[0].read_bytes() == paths[1].read_bytes()
     listed = run(["tar", "--list", "--file", os.fspath(paths[0])]).stdout.split()
     assert listed == ["VERSION", "app.py", "padding.bin"]
+
+
+def test_the_demo_shows_what_a_playbook_says() -> None:
+    output = """TASK [Copy] ****
+changed: [web-1]
+
+TASK [Show] ****
+ok: [localhost] =>
+    changed: false
+    msg:
+    - PLAN
+    - ''
+    - '  web-1: first'
+
+fatal: [web-1]: FAILED! =>
+    msg: not for the user
+fatal: [localhost]: FAILED! =>
+    msg: |-
+        halted
+        1 failed
+"""
+    assert list(messages(output.splitlines(keepends=True))) == ["PLAN", "", "  web-1: first", "halted", "1 failed"]
