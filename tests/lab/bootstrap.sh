@@ -49,7 +49,7 @@ make_venv() {
         "$python" -m venv --clear "$venv"
     fi
     echo "Installing requirements-dev.txt into $venv ..."
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+    "$venv/bin/python" -m pip install -qq --disable-pip-version-check --requirement requirements-dev.txt
     rm -f "$venv"/.stamp-*
     touch "$venv/.stamp-$(sha256sum requirements-dev.txt | cut -c1-12)" # last: an interrupted run starts again
 }
