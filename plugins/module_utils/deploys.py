@@ -164,7 +164,7 @@ def change_log(
     keep: int | None = None,
     check: bool = False,
 ) -> dict[str, Any]:
-    """Apply a transition to the top of the log at place (prefix, env, app), then prune to `keep` slots or not at all."""
+    """Apply a transition to the top of the log at place (prefix, env, app), then prune to `keep` slots, if given."""
     log = DeployLog(parameters, *place)
     prunes = keep is not None and deploy_log.check_keep(keep) > 0 and not check
     for attempt in _attempts():

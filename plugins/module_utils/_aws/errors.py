@@ -124,6 +124,8 @@ def explain(exc: Exception, client: Any = None) -> str:
     names = {code, *(kind.__name__ for kind in type(exc).__mro__)}
     text = next((text for kinds, text in _EXPLANATIONS if names & kinds), "{code}: {detail}")
     meta = getattr(client, "meta", None)
+    if code in _DENIED and getattr(getattr(meta, "service_model", None), "service_name", "") == "s3":
+        text += " S3 also says so of an object that is not there, unless s3:ListBucket is allowed."
     return text.format(
         give=_GIVE,
         code=code,

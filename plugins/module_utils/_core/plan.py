@@ -300,6 +300,7 @@ def _warnings(plan: Plan) -> list[str]:
         found.append(f"{plural(len(unhealthy), 'host')} unhealthy already: {abbreviated(unhealthy, _NAMES_WIDTH)}")
     if request.per_az and any(host.az == "unknown" for host in request.hosts):
         found.append("per_az is set, but some hosts have no known zone and are treated as one zone of their own")
-    if request.lease < plan.forecast.bake + max(plan.forecast.waves):
-        found.append(f"the lease of {request.lease} s is shorter than one wave and its bake: raise lease")
+    longest = max(plan.forecast.stage, request.bake + max(plan.forecast.waves))
+    if request.lease < longest:
+        found.append(f"the lease of {request.lease} s ends within one phase of {human_seconds(longest)}: raise lease")
     return found

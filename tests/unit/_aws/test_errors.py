@@ -46,6 +46,12 @@ def test_explanations(exc: Exception, text: str) -> None:
     assert text in errors.explain(exc)
 
 
+def test_s3_hides_what_is_not_there_behind_a_refusal() -> None:
+    s3 = boto3.client("s3", region_name="eu-west-1")
+    assert "unless s3:ListBucket is allowed" in errors.explain(answer("AccessDenied"), s3)
+    assert "s3:ListBucket" not in errors.explain(answer("AccessDenied"), client("http://127.0.0.1:9"))
+
+
 def test_translated_names_what_was_being_done() -> None:
     with (
         pytest.raises(errors.AwsError, match=r"^Cannot do it: the AWS credentials have expired"),

@@ -113,7 +113,7 @@ def test_hosts_that_have_the_release_fetch_nothing() -> None:
         pytest.param({"health": None}, "there is no health check", id="no health check"),
         pytest.param({"hosts": (*HOSTS, Host("x", healthy=False))}, "1 host unhealthy already: x", id="unhealthy"),
         pytest.param({"hosts": (Host("x"),), "per_az": True}, "no known zone", id="unknown zone"),
-        pytest.param({"lease": 30, "bake": 300}, "the lease of 30 s is shorter", id="short lease"),
+        pytest.param({"lease": 30, "bake": 300}, "the lease of 30 s ends within one phase of 5 min", id="short lease"),
         pytest.param({"release": Release("1.0.0", 1, 1, 1)}, "1.0.0 already is the stable release", id="same"),
     ],
 )
