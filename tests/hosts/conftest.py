@@ -36,6 +36,31 @@ HEALTH = {
 SPEC = {"unit": "hello.service", "mode": "reload", "health": HEALTH, "watch_after": 2, "unit_timeout": 15, "margin": 1}
 
 
+# One line each: what the link says, what is served, the state, and the dead-man switches that are armed or at work.
+LOOK = f"""
+echo "$(readlink {HOME}/current)"
+echo "$(curl -fsS -m 5 http://127.0.0.1:8080/ 2>/dev/null)"
+echo "$(tr -d '\\n' <{HOME}/state.json 2>/dev/null)"
+echo $(systemctl list-units --all --plain --no-legend 'dtk-deadman-*' | cut -d ' ' -f 1)
+"""
+RESET = f"""
+systemctl stop 'dtk-deadman-*'
+systemctl reset-failed
+rm -f {HOME}/state.json /etc/hello/poison
+[ -L {HOME}/current ] || ln -sfn releases/{GOOD} {HOME}/current
+"""
+
+
+@dataclass(frozen=True)
+class Look:
+    """A host at one moment."""
+
+    link: str | None
+    serving: str | None
+    state: dict[str, Any]
+    switches: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Driven:
     """What one call of the driver came to."""
@@ -103,49 +128,40 @@ class Hello:
         command = shlex.join(self.begin(**request))
         self.host.exec(["sh", "-c", f"setsid {command} >/var/tmp/driven.out 2>&1 </dev/null &"])
 
-    def state(self) -> dict[str, Any]:
-        got = self.host.exec(["cat", f"{HOME}/state.json"], check=False)
-        return json.loads(got.stdout) if got.returncode == 0 else {"transaction": None, "current": None}
-
-    def link(self) -> str | None:
-        return self.host.exec(["readlink", f"{HOME}/current"], check=False).stdout.strip().rpartition("/")[2] or None
-
-    def serving(self) -> str | None:
-        got = self.host.exec(["curl", "-fsS", "-m", "5", "http://127.0.0.1:8080/"], check=False)
-        return json.loads(got.stdout)["release"] if got.returncode == 0 else None
-
-    def switches(self) -> list[str]:
-        """The dead-man switches that are armed or at work."""
-        got = self.host.exec(["systemctl", "list-units", "--all", "--plain", "--no-legend", "dtk-deadman-*"])
-        return [line.split()[0] for line in got.stdout.splitlines() if line.strip()]
+    def look(self) -> Look:
+        """All that a test asks, in one go."""
+        lines = self.host.exec(["sh", "-c", LOOK], check=False).stdout.splitlines()
+        document = json.loads(lines[2] or "null") or {"transaction": None, "current": None}
+        serving = json.loads(lines[1])["release"] if lines[1] else None
+        return Look(lines[0].rpartition("/")[2] or None, serving, document, tuple(lines[3].split()))
 
     def whole(self) -> str | None:
         """The one release that this host is on, or a failed assertion."""
-        linked, served, state = self.link(), self.serving(), self.state()
-        assert state["transaction"] is None, state
-        assert linked == served == state["current"], (linked, served, state)
-        return linked
+        seen = self.look()
+        assert seen.state["transaction"] is None, seen
+        assert seen.link == seen.serving == seen.state["current"], seen
+        return seen.link
 
-    def wait_until_whole(self, release: str, seconds: float = 30) -> None:
+    def wait_until_whole(self, release: str | None, seconds: float = 30) -> None:
         """Wait until the host is whole, by itself, and no dead-man switch is left."""
         deadline = time.monotonic() + seconds
         while True:
-            linked, served, state, switches = self.link(), self.serving(), self.state(), self.switches()
-            if state["transaction"] is None and linked == served == state["current"] == release and not switches:
+            seen = self.look()
+            settled = seen.state["transaction"] is None and not seen.switches
+            if settled and seen.link == seen.serving == seen.state["current"] == release:
                 return
-            assert time.monotonic() < deadline, (linked, served, state, switches, self.journal())
+            assert time.monotonic() < deadline, (seen, self.journal())
             time.sleep(0.2)
 
     def journal(self) -> str:
         return self.host.exec(["journalctl", "--no-pager", "-n", "30", "-o", "short"], check=False).stdout
 
     def reset(self) -> None:
-        """Back to 1.0.0, healthy, with a state as after two good deploys."""
-        self.host.exec(["sh", "-c", f"rm -f {HOME}/state.json /etc/hello/poison; systemctl stop 'dtk-deadman-*'"])
-        self.host.exec(["sh", "-c", f"[ -L {HOME}/current ] || ln -sfn releases/{GOOD} {HOME}/current"])
-        self.host.exec(["systemctl", "reset-failed"])
-        driven = self.drive(version=GOOD, spec={"mode": "restart"}, order={"fence": 1, "deploy": "d0"})
-        assert driven.rc == 0, driven.err
+        """Back to 1.0.0, healthy, with no memory of earlier tests."""
+        self.host.exec(["sh", "-c", RESET])
+        spec = {"mode": "restart", "dead_man": False}
+        driven = self.drive(version=GOOD, spec=spec, order={"fence": 1, "deploy": "d0"})
+        assert driven.rc == 0, driven
         assert self.whole() == GOOD
 
 

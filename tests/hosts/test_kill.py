@@ -24,19 +24,19 @@ def test_nobody_comes_back_and_the_host_returns_by_itself(hello: Hello, phase: s
     killed = hello.drive(spec=HOOKS, order=ORDER, kill={"phase": phase, "when": when})
     assert killed.rc == 137, killed
     hello.wait_until_whole(GOOD)
-    assert hello.state()["failed"] == []  # being killed says nothing about the release
+    assert hello.look().state["failed"] == []  # being killed says nothing about the release
 
 
 @pytest.mark.parametrize(("phase", "when"), BOUNDARIES)
 def test_the_same_command_again_finishes_it_at_once(hello: Hello, phase: str, when: str) -> None:
     killed = hello.drive(spec=HOOKS, order=ORDER, kill={"phase": phase, "when": when})
     assert killed.rc == 137, killed
-    assert hello.serving() in (GOOD, NEW)
+    assert hello.look().serving in (GOOD, NEW)
     again = hello.drive(spec=HOOKS, order=ORDER)
     assert again.rc == 0, again.answer
     assert again.answer["outcome"] == ("unchanged" if (phase, when) == ("committed", "after") else "active")
     assert hello.whole() == NEW
-    assert hello.state()["previous"] == GOOD
+    assert hello.look().state["previous"] == GOOD
     # The first one's switch may still be armed: it must find nothing to do.
     hello.wait_until_whole(NEW)
 
@@ -54,7 +54,8 @@ def test_a_rollback_after_it_returns_the_host(hello: Hello, phase: str, when: st
 @pytest.mark.parametrize("phase", ["begin", "pre", "armed"])
 def test_killed_before_the_switch_nothing_has_changed(hello: Hello, phase: str) -> None:
     hello.drive(spec=HOOKS, order=ORDER, kill={"phase": phase, "when": "after"})
-    assert (hello.link(), hello.serving()) == (GOOD, GOOD)
+    seen = hello.look()
+    assert (seen.link, seen.serving) == (GOOD, GOOD)
     back = hello.drive(call="revert", order=ORDER)
     assert back.rc == 0, back.answer
     assert hello.whole() == GOOD
@@ -87,10 +88,10 @@ def test_the_first_release_ever_killed_is_taken_away(hello: Hello) -> None:
     killed = hello.drive(order=ORDER, kill={"phase": "probing", "when": "after"})
     assert killed.rc == 137, killed
     deadline = time.monotonic() + 30
-    while hello.state()["transaction"] is not None:
+    while hello.look().state["transaction"] is not None:
         assert time.monotonic() < deadline, hello.journal()
         time.sleep(0.2)
-    assert hello.link() is None
+    assert hello.look().link is None
     assert hello.host.exec(["systemctl", "is-active", "hello.service"], check=False).stdout.strip() != "active"
     assert hello.drive(order=ORDER).rc == 0
     assert hello.whole() == NEW
@@ -128,9 +129,9 @@ def test_a_reboot_in_the_middle_is_repaired_by_the_next_run(hello: Hello) -> Non
     while hello.host.exec(["systemctl", "is-system-running"], check=False).stdout.strip() != "running":
         assert time.monotonic() < deadline
         time.sleep(0.2)
-    assert hello.state()["transaction"]["phase"] == "restarted"
-    assert hello.switches() == []
+    assert hello.look().state["transaction"]["phase"] == "restarted"
+    assert hello.look().switches == ()
     again = hello.drive(order=ORDER)
     assert again.rc == 0, again.answer
     assert hello.whole() == NEW
-    assert hello.state()["previous"] == GOOD
+    assert hello.look().state["previous"] == GOOD
