@@ -5,6 +5,8 @@ with Lab.up("name", hosts=4) as lab:
     subprocess.run(["ansible-playbook", ...], env={**os.environ, **lab.environ})
 """
 
+from __future__ import annotations
+
 from .lab import Lab, LabHost
 from .machine import LabError
 

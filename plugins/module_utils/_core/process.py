@@ -36,8 +36,8 @@ def describe(pid: int) -> str | None:
 
 def is_dead(process: str | None) -> bool:
     """True only if the process ran on this very machine and is certainly over."""
-    machine, _, tail = (process or "").partition("/")
-    pid, _, start = tail.partition("/")
+    machine, _slash, tail = (process or "").partition("/")
+    pid, _slash, start = tail.partition("/")
     if not (machine and machine == _machine() and pid.isdigit() and int(pid) > 0):
         return False
     if not _exists(int(pid)):

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from math import ceil, floor
+from typing import Union
 
 from .errors import PlanError
 
-Amount = int | str
+Amount = Union[int, str]
 
 REST = "rest"
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")

@@ -169,7 +169,7 @@ class _Rules:
             raise _refused(member.name, "appears twice", "a release needs one meaning per name")
         if name == MARKER:
             raise _refused(member.name, "has the name of the toolkit's own file", "leave it out")
-        parent, _, last = name.rpartition("/")
+        parent, _slash, last = name.rpartition("/")
         new_folders = self._new_folders(parent, member.name)
         if _longer(last, _NAME_MAX):
             raise _refused(member.name, f"has a name above {_NAME_MAX} bytes", "shorten it")
@@ -193,7 +193,7 @@ class _Rules:
             return ()
         if found is not None:
             raise _refused(shown, f"lies below {parent!r}, which is a {found}", "a parent must be a folder")
-        above, _, last = parent.rpartition("/")
+        above, _slash, last = parent.rpartition("/")
         folders = self._new_folders(above, shown)
         if _longer(last, _NAME_MAX):
             raise _refused(shown, f"has a folder above {_NAME_MAX} bytes", "shorten it")

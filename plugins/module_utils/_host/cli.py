@@ -31,8 +31,9 @@ def _revert(options: object) -> int:
     from .layout import Layout
 
     try:
-        print(finish_abandoned(Layout(options.app, options.root), options.transaction, options.grace))
+        done = finish_abandoned(Layout(options.app, options.root), options.transaction, options.grace)
     except HostError as exc:
-        print(exc, file=sys.stderr)
+        sys.stderr.write(f"{exc}\n")
         return 1
+    sys.stdout.write(f"{done}\n")
     return 0

@@ -282,7 +282,7 @@ def _http_answer(name: str, url: str, headers: dict[str, str], options: FetchOpt
 
 def _http_opener() -> Any:
     """Proxies and redirects as usual, but http and https only: the default opener also follows to ftp."""
-    import urllib.request as request
+    from urllib import request
 
     opener = request.OpenerDirector()
     for handler in (
@@ -347,7 +347,7 @@ def _remedy(status: int) -> str:
 
 
 def _s3_connector(source: str, options: FetchOptions) -> _Connect:
-    bucket, _, key = source[len("s3://") :].partition("/")
+    bucket, _slash, key = source[len("s3://") :].partition("/")
     if not bucket or not key:
         raise FetchError(f"the source {redact(source)} names no object; use s3://bucket/key")
     name = f"s3://{bucket}/{key}"

@@ -260,7 +260,7 @@ def _read_answer(stream: Any, end: float) -> tuple[int, bytes]:
     if len(words) < 2 or not words[0].startswith("HTTP/") or not words[1].isdigit():
         _refuse(f"it does not speak HTTP: {first[:_SHOWN]!r}")
     headers = {
-        name.strip().lower(): value.strip().lower() for name, _, value in (line.partition(":") for line in lines)
+        name.strip().lower(): value.strip().lower() for name, _colon, value in (line.partition(":") for line in lines)
     }
     chunked = "chunked" in headers.get("transfer-encoding", "")
     length = headers.get("content-length", "")
