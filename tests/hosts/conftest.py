@@ -9,7 +9,10 @@ import base64
 import hashlib
 import io
 import json
+import os
 import shlex
+import subprocess
+import sys
 import tarfile
 import time
 from collections.abc import Iterator
@@ -24,6 +27,7 @@ from tests.lab.artifacts import build_release
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = ROOT / "plugins" / "module_utils" / "_host"
+COLLECTIONS = ROOT / ".cache" / "collections"
 HOME = "/srv/hello"
 GOOD, NEW, BROKEN = "1.0.0", "1.0.1", "1.0.2-broken"
 HEALTH = {
@@ -73,8 +77,9 @@ class Driven:
 class Hello:
     """The app hello on a host, driven through the very code that a module sends there."""
 
-    def __init__(self, host: LabHost) -> None:
-        self.host = host
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.host: LabHost = lab.hosts[0]
 
     def install(self) -> None:
         buffer = io.BytesIO()
@@ -128,6 +133,21 @@ class Hello:
         command = shlex.join(self.begin(**request))
         self.host.exec(["sh", "-c", f"setsid {command} >/var/tmp/driven.out 2>&1 </dev/null &"])
 
+    def module(self, **options: Any) -> dict[str, Any]:
+        """The result of module release, sent there over SSH by Ansible as in any play."""
+        ansible = Path(sys.executable).with_name("ansible")
+        command = [ansible, "-i", f"{self.host.address},", "all", "-m", "sysops.dtk.release", "-a", json.dumps(options)]
+        environ = {
+            **os.environ,
+            **self.lab.environ,
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
+        }
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120, check=False)
+        _head, _, body = done.stdout.partition(" => ")
+        assert body, done.stdout + done.stderr
+        return json.loads(body)
+
     def look(self) -> Look:
         """All that a test asks, in one go."""
         lines = self.host.exec(["sh", "-c", LOOK], check=False).stdout.splitlines()
@@ -169,7 +189,7 @@ class Hello:
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hello]:
     work = tmp_path_factory.mktemp("artifacts")
     with Lab.up("hosts", hosts=1) as lab:
-        app = Hello(lab.hosts[0])
+        app = Hello(lab)
         app.install()
         for version in (GOOD, NEW, BROKEN):
             app.stage(version, work, broken=version == BROKEN)

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .errors import SpecError, UnitError
 
 _RUNTIME = "/run/systemd/system"
-_PROPERTIES = "LoadState,ActiveState,SubState,Result,Type,NRestarts,ActiveEnterTimestampMonotonic"
+_PROPERTIES = (
+    "LoadState,ActiveState,SubState,Result,Type,NRestarts,ActiveEnterTimestampMonotonic,ExecMainStartTimestampMonotonic"
+)
 _CONTROL_TIMEOUT_S = 30.0
 _NAME = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*\.(service|socket|target|timer|path|mount)")
 _UNIT_PATHS = (
@@ -28,7 +31,9 @@ _UNIT_PATHS = (
 
 @dataclass(frozen=True)
 class Unit:
-    """State of a unit. active_since: seconds of the monotonic clock at which it became active last, or 0."""
+    """State of a unit. active_since, program_since: seconds of the monotonic clock, or 0, at which it became active
+    last, and at which its main program was started last.
+    """
 
     name: str
     load: str
@@ -38,6 +43,7 @@ class Unit:
     kind: str
     restarts: int
     active_since: float
+    program_since: float
 
     def describe(self) -> str:
         """What `systemctl status` says in its second line, more or less."""
@@ -85,6 +91,7 @@ def show(unit: str) -> Unit:
         kind=values.get("Type", ""),
         restarts=_number(values.get("NRestarts", "")),
         active_since=_number(values.get("ActiveEnterTimestampMonotonic", "")) / 1e6,
+        program_since=_number(values.get("ExecMainStartTimestampMonotonic", "")) / 1e6,
     )
 
 
@@ -153,9 +160,11 @@ def disarm(name: str) -> None:
 
 def _act(verb: str, unit: str, timeout: float) -> None:
     command = ["systemctl", verb, "--", unit]
+    began = time.monotonic()
     code, output = _run(command, timeout)
-    # A release that crashed again and again, this one or the one before, has used up the unit's start limit.
-    if code != 0 and show(unit).result == "start-limit-hit":
+    # A release that crashed again and again, this one or the one before, has used up the unit's start limit: systemd
+    # does not even try. The unit's result is no sure sign of it, for it may keep telling of the crash before.
+    if code != 0 and show(unit).program_since < began:
         _run(["systemctl", "reset-failed", "--", unit], _CONTROL_TIMEOUT_S)
         code, output = _run(command, timeout)
     if code != 0:

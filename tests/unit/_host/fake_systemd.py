@@ -58,7 +58,8 @@ class FakeSystemd:
     def unit(self, **changes: str) -> None:
         """What `systemctl show` says from now on."""
         values = {"LoadState": "loaded", "ActiveState": "active", "SubState": "running", "Result": "success"}
-        values |= {"Type": "simple", "NRestarts": "0", "ActiveEnterTimestampMonotonic": "1", **changes}
+        values |= {"Type": "simple", "NRestarts": "0", "ActiveEnterTimestampMonotonic": "1"}
+        values |= {"ExecMainStartTimestampMonotonic": str(2**62), **changes}
         (self.folder / "unit").write_text("".join(f"{name}={value}\n" for name, value in values.items()))
 
     def fail(self, verb: str, *outputs: str) -> None:
