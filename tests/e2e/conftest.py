@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,8 +98,10 @@ class Fleet:
         )
         return Run(done.returncode, done.stdout)
 
-    def play_killed_at(self, marker: str, playbook: str, **extra: Any) -> Run:
-        """Run a playbook; once its output shows `marker`, SIGKILL its process group, as Automation Controller does."""
+    def play_until(
+        self, marker: str, playbook: str, then: Callable[[subprocess.Popen[str]], None], **extra: Any
+    ) -> Run:
+        """Run a playbook and call `then` once its output shows `marker`; the run goes on unless `then` ends it."""
         process = subprocess.Popen(
             self.command(playbook, **extra),
             cwd=self.work,
@@ -110,19 +112,52 @@ class Fleet:
             text=True,
             start_new_session=True,
         )
-        lines = []
+        lines: list[str] = []
+        seen = False
         assert process.stdout is not None
         for line in process.stdout:
             lines.append(line)
-            if marker in line:
-                break
-        else:
-            process.wait(PLAY_TIMEOUT)
-            pytest.fail(f"the run ended before {marker!r}:\n{''.join(lines)}")
-        os.killpg(process.pid, signal.SIGKILL)
+            if marker in line and not seen:
+                seen = True
+                then(process)
+                if process.poll() is not None:
+                    break
         process.wait(PLAY_TIMEOUT)
         process.stdout.close()
+        assert seen, f"the run ended before {marker!r}:\n{''.join(lines)}"
         return Run(process.returncode, "".join(lines))
+
+    def play_killed_at(self, marker: str, playbook: str, **extra: Any) -> Run:
+        """SIGKILL the process group of a run at `marker`, as Automation Controller does to cancel a job."""
+
+        def kill(process: subprocess.Popen[str]) -> None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(PLAY_TIMEOUT)
+
+        return self.play_until(marker, playbook, kill, **extra)
+
+    def hold(self, who: str, job_url: str) -> None:
+        """Claim the app for somebody else, for years, whoever holds it now."""
+        pages = self.lab.boto("ssm").get_paginator("get_parameters_by_path")
+        path = f"/dtk/{self.env}/{self.app}/deploy"
+        newest = max(p["Name"] for page in pages.paginate(Path=path) for p in page["Parameters"])
+        folder, _, number = newest.rpartition("/")
+        target = {
+            "id": "20260102-030405-abcdef",
+            "release": "1.0.1",
+            "kind": "deploy",
+            "owner": who,
+            "job_url": job_url,
+            "since": "2026-01-02T03:04:05Z",
+            "lease_until": "2099-12-31T00:00:00Z",
+        }
+        entry = {"target": target, "by": who, "at": "2026-01-02T03:04:05Z", "why": "deploy of 1.0.1"}
+        self.lab.boto("ssm").put_parameter(
+            Name=f"{folder}/{int(number) + 1:0{len(number)}d}",
+            Value=json.dumps({**self.slots()[-1], **entry}),
+            Type="String",
+            Overwrite=False,
+        )
 
     def publish(self, version: str, **kwargs: Any) -> Run:
         artifact = build_release(version, self.work / "artifacts", **kwargs)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -197,36 +196,29 @@ def test_a_read_only_root(fleet: Fleet) -> None:
     assert set(fleet.serving().values()) == {"1.0.0"}
 
 
+JOB = "https://controller.example/#/jobs/4711"
+
+
 def test_an_app_held_by_another_deploy(fleet: Fleet) -> None:
-    slots = fleet.slots()
-    ssm = fleet.lab.boto("ssm")
-    names = sorted(
-        p["Name"]
-        for page in ssm.get_paginator("get_parameters_by_path").paginate(Path="/dtk/demo/hello/deploy")
-        for p in page["Parameters"]
-    )
-    path, _, number = names[-1].rpartition("/")
-    held = f"{path}/{int(number) + 1:0{len(number)}d}"
-    target = {
-        "id": "20991231T000000Z-alice",
-        "release": "1.0.1",
-        "kind": "deploy",
-        "owner": "alice@laptop",
-        "job_url": "https://controller.example/#/jobs/4711",
-        "lease_until": "2099-12-31T00:00:00Z",
-    }
-    value = {
-        **slots[-1],
-        "target": target,
-        "by": "alice@laptop",
-        "at": "2026-01-02T03:04:05Z",
-        "why": "deploy of 1.0.1",
-    }
-    ssm.put_parameter(Name=held, Value=json.dumps(value), Type="String", Overwrite=False)
-    refused(fleet, "deploy", "alice@laptop", "https://controller.example/#/jobs/4711", "takeover=true", version="1.0.1")
+    fleet.hold("alice@laptop", JOB)
+    refused(fleet, "deploy", "alice@laptop", "2026-01-02T03:04:05Z", JOB, "takeover=true", version="1.0.1")
     over = fleet.play("deploy", version="1.0.1", takeover=True)
     assert over.rc == 0, over.out
     assert set(fleet.serving().values()) == {"1.0.1"}
+
+
+def test_a_deploy_that_loses_its_claim_returns_what_it_had_activated(fleet: Fleet) -> None:
+    run = fleet.play_until(
+        "TASK [sysops.dtk.release : Run | Switch",
+        "deploy",
+        lambda _process: fleet.hold("alice@laptop", JOB),
+        version="1.0.1",
+        lease=2,
+    )
+    assert run.rc != 0
+    assert "alice@laptop" in run.text, run.out
+    assert set(fleet.serving().values()) == {"1.0.0"}
+    assert fleet.slots()[-1]["by"] == "alice@laptop"
 
 
 def test_a_version_is_written_once(fleet: Fleet) -> None:
