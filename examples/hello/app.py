@@ -1,3 +1,6 @@
+# Copyright (c) 2026, the Deploy Toolkit authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """hello: a small web application that changes its release without losing a request.
 
     app.py           master: holds the listening socket and one worker (systemd starts this)

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, the Deploy Toolkit authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The emulated AWS of one lab: moto's server on the bridge, where controller and hosts reach it, and what is in it."""
 
 from __future__ import annotations

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, the Deploy Toolkit authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """make demo: a fleet of real hosts, a deploy under traffic, a bad one that returns by itself, the fleet's status."""
 
 from __future__ import annotations

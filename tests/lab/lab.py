@@ -1,3 +1,6 @@
+# Copyright (c) 2026, the Deploy Toolkit authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A lab: a fleet of real systemd hosts that an emulated EC2 knows as its instances."""
 
 from __future__ import annotations

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, the Deploy Toolkit authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """hello keeps its promises on a real host: they are what the tests of deploys under traffic rest on."""
 
 from __future__ import annotations

@@ -236,13 +236,12 @@ def test_no_playbook_has_a_name_that_breaks_its_full_name() -> None:
 # --- the whole repository -----------------------------------------------------------------------------------------
 
 
-def test_every_python_file_postpones_annotations() -> None:
+@pytest.mark.parametrize("needed", ["from __future__ import annotations", "SPDX-License-Identifier: GPL-3.0-or-later"])
+def test_every_python_file_postpones_annotations_and_names_its_licence(needed: str) -> None:
     lacking = [
         path
         for path in tracked_files()
-        if path.suffix == ".py"
-        and path.stat().st_size
-        and "from __future__ import annotations" not in path.read_text("utf-8")
+        if path.suffix == ".py" and path.stat().st_size and needed not in path.read_text("utf-8")
     ]
     assert [ids(path) for path in lacking] == []
 
