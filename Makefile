@@ -35,7 +35,7 @@ sanity: $(VENV) ## ansible-test sanity
 
 unit: $(VENV) $(LINK) ## Tests without hosts; no root needed
 	@echo "== unit"
-	$(BIN)/pytest tests/unit
+	$(BIN)/pytest --numprocesses auto tests/unit
 
 hosts: install $(LINK) ready ## Tests of the code that runs on a host, on a real one; root
 	@echo "== hosts"
