@@ -20,7 +20,18 @@ from ._host.layout import Layout
 from ._host.lock import app_lock, is_alive
 from ._host.state import State, link_version, load
 
-__all__ = ["APP_OPTIONS", "HEALTH_OPTIONS", "HostError", "converge", "describe_failure", "inspect"]
+__all__ = [
+    "APP_OPTIONS",
+    "HEALTH_OPTIONS",
+    "RELEASE_OPTIONS",
+    "HostError",
+    "answer",
+    "call",
+    "converge",
+    "describe_failure",
+    "inspect",
+    "program",
+]
 
 Options = Mapping[str, Any]
 
@@ -44,6 +55,64 @@ HEALTH_OPTIONS: dict[str, Any] = {
     "timeout": {"type": "float", "default": 2},
     "deadline": {"type": "float", "default": 30},
 }
+
+
+_HOOK: dict[str, Any] = {
+    "command": {"type": "list", "elements": "str", "required": True},
+    "timeout": {"type": "float", "default": 60},
+}
+_HOOKS: dict[str, Any] = {"type": "list", "elements": "dict", "default": [], "options": _HOOK}
+RELEASE_OPTIONS: dict[str, Any] = {
+    **APP_OPTIONS,
+    "version": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["staged", "active", "reverted", "absent"], "default": "active"},
+    "source": {"type": "str", "no_log": True},
+    "manifest": {"type": "dict"},
+    "limits": {"type": "dict", "options": {"entries": {"type": "int"}, "unpacked_size": {"type": "int"}}},
+    "owner": {"type": "str"},
+    "group": {"type": "str"},
+    "keep": {"type": "int", "default": 5},
+    "keep_failed": {"type": "int", "default": 2},
+    "unit": {"type": "str"},
+    "activation": {"type": "str", "choices": ["restart", "reload", "none"], "default": "restart"},
+    "unit_timeout": {"type": "float", "default": 60},
+    "health": {"type": "dict", "options": HEALTH_OPTIONS},
+    "hooks": {"type": "dict", "options": {"pre": _HOOKS, "post": _HOOKS}},
+    "fence": {"type": "int", "default": 0},
+    "deploy": {"type": "str"},
+    "by": {"type": "str"},
+    "stable": {"type": "str"},
+    "lock_timeout": {"type": "float", "default": 30},
+    "dead_man": {"type": "bool", "default": True},
+    "region": {"type": "str"},
+    "endpoint_url": {"type": "str"},
+    "profile": {"type": "str"},
+}
+
+
+def program() -> str:
+    """Path at which this very code lies on a host that has been activated with it."""
+    from ._host.runtime import location, read_sources
+
+    return location(read_sources())
+
+
+def call() -> int:
+    """The program on the host: a request on stdin, its answer on stdout. Returns the exit code."""
+    import json
+    import sys
+
+    request = json.load(sys.stdin)
+    print(json.dumps(answer(request["options"], request["check"])))
+    return 0
+
+
+def answer(options: Options, check: bool) -> dict[str, Any]:
+    """As `converge`, with trouble as an answer of its own."""
+    try:
+        return converge(options, check)
+    except HostError as exc:
+        return {"failed": True, "msg": str(exc), **describe_failure(exc, options)}
 
 
 def converge(options: Options, check: bool) -> dict[str, Any]:

@@ -286,59 +286,16 @@ health:
   sample: {tries: 4, last: "status 200: ok"}
 """
 
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.sysops.dtk.plugins.module_utils import host
 
-HOOK: dict[str, Any] = {
-    "command": {"type": "list", "elements": "str", "required": True},
-    "timeout": {"type": "float", "default": 60},
-}
-HOOKS: dict[str, Any] = {"type": "list", "elements": "dict", "default": [], "options": HOOK}
-SPEC: dict[str, Any] = {
-    **host.APP_OPTIONS,
-    "version": {"type": "str", "required": True},
-    "state": {"type": "str", "choices": ["staged", "active", "reverted", "absent"], "default": "active"},
-    "source": {"type": "str", "no_log": True},
-    "manifest": {"type": "dict"},
-    "limits": {"type": "dict", "options": {"entries": {"type": "int"}, "unpacked_size": {"type": "int"}}},
-    "owner": {"type": "str"},
-    "group": {"type": "str"},
-    "keep": {"type": "int", "default": 5},
-    "keep_failed": {"type": "int", "default": 2},
-    "unit": {"type": "str"},
-    "activation": {"type": "str", "choices": ["restart", "reload", "none"], "default": "restart"},
-    "unit_timeout": {"type": "float", "default": 60},
-    "health": {"type": "dict", "options": host.HEALTH_OPTIONS},
-    "hooks": {"type": "dict", "options": {"pre": HOOKS, "post": HOOKS}},
-    "fence": {"type": "int", "default": 0},
-    "deploy": {"type": "str"},
-    "by": {"type": "str"},
-    "stable": {"type": "str"},
-    "lock_timeout": {"type": "float", "default": 30},
-    "dead_man": {"type": "bool", "default": True},
-    "region": {"type": "str"},
-    "endpoint_url": {"type": "str"},
-    "profile": {"type": "str"},
-}
-
-
-def _warn(module: AnsibleModule, result: dict[str, Any]) -> None:
-    for text in result.pop("warnings", []):
-        module.warn(text)
-
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
-    try:
-        result = host.converge(module.params, module.check_mode)
-    except host.HostError as exc:
-        failure = host.describe_failure(exc, module.params)
-        _warn(module, failure)
-        module.fail_json(msg=str(exc), **failure)
-    _warn(module, result)
-    module.exit_json(**result)
+    module = AnsibleModule(argument_spec=host.RELEASE_OPTIONS, supports_check_mode=True)
+    answer = host.answer(module.params, module.check_mode)
+    for text in answer.pop("warnings", []):
+        module.warn(text)
+    (module.fail_json if answer.get("failed") else module.exit_json)(**answer)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Leave this package on the host as one file, so that it can act when nobody is connected any more."""
+"""Leave this code on the host as one file, compiled: for the dead-man switch, and for the next run to start quickly."""
 
 from __future__ import annotations
 
@@ -13,27 +13,42 @@ from .errors import UnitError
 FOLDER = "/usr/local/lib/dtk"
 PACKAGE = "dtk_host"
 # What the command line needs, and no more: every run hashes these sources.
+FACADE = "host"
 MODULES = (
     "activate",
+    "archive",
     "cli",
     "errors",
+    "fetch",
     "files",
     "hooks",
     "layout",
     "lock",
     "manifest",
     "probe",
+    "prune",
     "runtime",
+    "stage",
     "state",
     "systemd",
 )
 _KEEP = 2
+_FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # the same sources are the same bytes
+_UNCHECKED = 1  # PEP 552: valid whatever the time of the source
+_START = f"""import sys
+
+if sys.argv[1:] == ["call"]:
+    from {PACKAGE}.{FACADE} import call as main
+else:
+    from {PACKAGE}._host.cli import main
+raise SystemExit(main())
+"""
 
 
 def ensure(folder: str = FOLDER) -> str:
     """Path of this very code as a Python zip application; written if it is not there. Raises UnitError."""
     sources = read_sources()
-    path = os.path.join(folder, f"host-{_digest(sources)}.pyz")
+    path = location(sources, folder)
     if os.path.exists(path):
         return path
     try:
@@ -48,23 +63,27 @@ def ensure(folder: str = FOLDER) -> str:
     return path
 
 
+def location(sources: dict[str, str], folder: str = FOLDER) -> str:
+    """Where this code lies on a host that has it."""
+    return os.path.join(folder, f"host-{_digest(sources)}.pyz")
+
+
 def read_sources() -> dict[str, str]:
-    """Sources of this package by file name, from wherever it was loaded: a folder, a module's zip or its own zip."""
+    """Sources of this package and its facade by file name, from a folder, from a module's zip or from its own zip."""
     from importlib.util import find_spec
 
-    from .cli import main
+    from . import cli
 
-    package = __name__.rpartition(".")[0]
-    # Ansible finds what to send to a host by its imports: the one above brings the command line along.
-    start = f"from {PACKAGE}.cli import {main.__name__}\n\nraise SystemExit({main.__name__}())\n"
-    sources = {"__main__.py": start, f"{PACKAGE}/__init__.py": ""}
-    for name in MODULES:
-        full_name = f"{package}.{name}"
-        found = find_spec(full_name)
-        source = found.loader.get_source(full_name) if found and found.loader else None
+    package = cli.__name__.rpartition(".")[0]  # Ansible sends to a host what is imported: so the command line, too
+    above = package.rpartition(".")[0]
+    sources = {"__main__.py": _START, f"{PACKAGE}/__init__.py": "", f"{PACKAGE}/_host/__init__.py": ""}
+    for name in (FACADE, *(f"_host.{module}" for module in MODULES)):
+        found = find_spec(f"{above}.{name}")
+        source = found.loader.get_source(f"{above}.{name}") if found and found.loader else None
         if not source:
-            raise UnitError(f"cannot read the source of {full_name} for the dead-man switch; use dead_man=false")
-        sources[f"{PACKAGE}/{name}.py"] = source
+            raise UnitError(f"cannot read the source of {above}.{name} for the dead-man switch; use dead_man=false")
+        # The loader of Ansible, on the controller, answers with bytes.
+        sources[f"{PACKAGE}/{name.replace('.', '/')}.py"] = source.decode() if isinstance(source, bytes) else source
     return sources
 
 
@@ -84,10 +103,10 @@ def _write(path: str, sources: dict[str, str]) -> None:
     temporary = f"{path}.{os.getpid()}.new"
     try:
         with open(temporary, "wb") as stream:
-            with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+            with zipfile.ZipFile(stream, "w") as archive:
                 for name, source in sorted(sources.items()):
-                    # A fixed time: the same sources are the same bytes.
-                    archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), source)
+                    archive.writestr(zipfile.ZipInfo(name, _FIXED_TIME), source)
+                    archive.writestr(zipfile.ZipInfo(f"{name}c", _FIXED_TIME), _compiled(name, source))
             os.fchmod(stream.fileno(), 0o755)
             stream.flush()
             os.fsync(stream.fileno())
@@ -96,6 +115,16 @@ def _write(path: str, sources: dict[str, str]) -> None:
         if os.path.exists(temporary):
             os.unlink(temporary)
         raise
+
+
+def _compiled(name: str, source: str) -> bytes:
+    """What Python writes into a .pyc file. A Python of another version passes it over and takes the source."""
+    import importlib.util
+    import marshal
+
+    code = compile(source, name, "exec", dont_inherit=True)
+    head = importlib.util.MAGIC_NUMBER + _UNCHECKED.to_bytes(4, "little") + importlib.util.source_hash(source.encode())
+    return head + marshal.dumps(code)
 
 
 def _prune(folder: str, newest: str) -> None:

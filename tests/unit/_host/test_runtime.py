@@ -19,16 +19,19 @@ FOLDER = Path(runtime.__file__).parent
 
 
 def neighbours(name: str) -> set[str]:
-    """Modules of the package that a module imports, also within functions."""
+    """Modules of the package that a module, or the facade, imports, also within functions."""
+    facade = name == runtime.FACADE
+    path = FOLDER.parent / f"{name}.py" if facade else FOLDER / f"{name}.py"
     found = set()
-    for node in ast.walk(ast.parse((FOLDER / f"{name}.py").read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.level == 1:
-            found |= {node.module} if node.module else {alias.name for alias in node.names}
+            module = (node.module or "").removeprefix("_host").removeprefix(".") if facade else node.module
+            found |= {module} if module else {alias.name for alias in node.names}
     return found
 
 
-def test_the_list_of_modules_is_what_the_command_line_needs() -> None:
-    needed, new = set(), {"cli"}
+def test_the_list_of_modules_is_what_the_command_line_and_the_facade_need() -> None:
+    needed, new = set(), {"cli"} | neighbours(runtime.FACADE)
     while new:
         needed |= new
         new = {other for name in new for other in neighbours(name)} - needed
@@ -47,9 +50,7 @@ def test_it_is_one_file_that_runs_and_makes_the_same_file_again(tmp_path: Path) 
     assert (done.returncode, done.stdout) == (0, "transaction t1 of hello is closed, nothing to do\n"), done.stderr
     # A switch that goes back may have to arm another one: then its zip is where the sources come from.
     again = tmp_path / "again"
-    script = (
-        f"import sys; sys.path.insert(0, {path!r}); from dtk_host import runtime; print(runtime.ensure({str(again)!r}))"
-    )
+    script = f"import sys; sys.path.insert(0, {path!r}); from dtk_host._host import runtime; print(runtime.ensure({str(again)!r}))"
     done = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert Path(done.stdout.strip()).read_bytes() == Path(path).read_bytes()
