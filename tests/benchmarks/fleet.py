@@ -51,13 +51,15 @@ ESTATE = {
     "dtk_apps": {APP: APP_SPEC},
 }
 
-RESET = """set -e
-systemctl stop hello.socket hello.service
-rm -rf /srv/hello /usr/local/lib/dtk /tmp/hello-*
-mkdir -p /srv/hello/releases/{version} /srv/hello/shared
-curl -fsS '{url}' | tar xz --no-same-owner -C /srv/hello/releases/{version}
-ln -s releases/{version} /srv/hello/current
-systemctl start hello.socket hello.service
+# Every contestant starts from what the collection left of BASE, and finds nothing of TARGET.
+RESET = f"""set -e
+cd /srv/hello
+test -f state.{BASE} || cp -p state.json state.{BASE}
+cp -p state.{BASE} state.json
+rm -rf releases/{TARGET} /tmp/hello-*
+ln -sfn releases/{BASE} current
+systemctl reset-failed hello.service
+systemctl restart hello.service
 """
 
 
@@ -66,7 +68,6 @@ class Artifact:
     """A release as the file server hands it out; the URL is presigned."""
 
     version: str
-    path: Path
     sha256: str
     url: str
 
@@ -101,8 +102,10 @@ class Fleet:
         self.control_paths = control_paths
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        self.base, self.target = (self._publish(version) for version in (BASE, TARGET))
         self.inventory = self._write_inventory()
+        self._publish(BASE)
+        self.target = self._publish(TARGET)
+        self._play("deploy", env=ENV, version=BASE)
 
     def fresh_control_path(self) -> Path:
         """A folder for ssh's control sockets that nobody has used: no contestant inherits open connections."""
@@ -117,9 +120,8 @@ class Fleet:
         return {"version": self.target.version, "url": self.target.url, "sha256": self.target.sha256}
 
     def reset(self) -> None:
-        """Every host serves BASE and has never seen TARGET."""
-        script = RESET.format(version=self.base.version, url=self.base.url)
-        errors = run_everywhere({host.name: self.lab.ssh(host) for host in self.lab.hosts}, script)
+        """Every host serves BASE, deployed by the collection, and has never seen TARGET."""
+        errors = run_everywhere({host.name: self.lab.ssh(host) for host in self.lab.hosts}, RESET)
         wrong = errors or self.not_serving(BASE)
         if wrong:
             raise RuntimeError(f"hosts could not be reset to {BASE}: {wrong}")
@@ -134,14 +136,20 @@ class Fleet:
     def _publish(self, version: str) -> Artifact:
         """Through the collection's own playbook, so that ours finds a manifest; the others only need the URL."""
         path = build_artifact(version, self.folder)
-        extra = {"app": APP, "version": version, "artifact": str(path.resolve()), "dtk_bucket": BUCKET}
-        argv = [str(BIN / "ansible-playbook"), "sysops.dtk.publish", "-e", json.dumps(extra)]
-        environ = os.environ | self.lab.environ | {"ANSIBLE_COLLECTIONS_PATH": COLLECTIONS}
-        subprocess.run(argv, env=environ, check=True, stdout=subprocess.DEVNULL)
+        self._play("publish", version=version, artifact=str(path.resolve()))
         url = self.lab.boto("s3").generate_presigned_url(
             "get_object", Params={"Bucket": BUCKET, "Key": f"{APP}/{version}.tar.gz"}, ExpiresIn=3600 * 6
         )
-        return Artifact(version, path, hashlib.sha256(path.read_bytes()).hexdigest(), url)
+        return Artifact(version, hashlib.sha256(path.read_bytes()).hexdigest(), url)
+
+    def _play(self, playbook: str, **extra: str) -> None:
+        """Run a playbook of the collection, untimed."""
+        argv = [str(BIN / "ansible-playbook"), "-i", str(self.inventory), f"sysops.dtk.{playbook}"]
+        argv += ["-e", json.dumps({"app": APP, **extra})]
+        environ = os.environ | self.lab.environ | {"ANSIBLE_COLLECTIONS_PATH": COLLECTIONS, "ANSIBLE_FORKS": "50"}
+        done = subprocess.run(argv, env=environ, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"{playbook} failed:\n{done.stdout}{done.stderr}")
 
     def _write_inventory(self) -> Path:
         hosts = {
