@@ -153,7 +153,8 @@ def test_a_hook_that_hangs_is_ended_and_the_host_returns(fleet: Fleet) -> None:
 
 def test_an_unreachable_host_stops_the_deploy_before_anything_is_live(fleet: Fleet) -> None:
     gone = fleet.lab.hosts[-1]
-    gone.exec(["systemctl", "stop", "ssh"])
+    # Sessions outlive their daemon, and Ansible keeps one open.
+    gone.exec(["sh", "-c", "systemctl stop ssh; pkill -x sshd || true"])
     try:
         run = fleet.play("deploy", version="1.0.1")
     finally:
