@@ -64,6 +64,11 @@ def location(bucket: str, manifest: Manifest) -> dict[str, str]:
     return {"bucket": bucket, "key": key, "uri": f"s3://{bucket}/{key}"}
 
 
+def presigned(bucket: str, key: str, seconds: int) -> str:
+    """A link by which anybody can fetch an artifact for a while."""
+    return s3.presigned(bucket, key, seconds)
+
+
 def publish(
     client: Any,
     bucket: str,
