@@ -6,11 +6,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from ._aws import errors
+from ._aws import errors, session
 from ._core.deploy_log import UTC
+
+Client = Callable[[str], Any]
+Clock = Callable[[], datetime]
 
 
 def client(module: Any, service: str) -> Any:
@@ -18,6 +22,11 @@ def client(module: Any, service: str) -> Any:
     if service != "s3" and not module.region:
         module.fail_json(msg=f"Cannot reach the AWS service {service}: {errors.NO_REGION}")
     return errors.fail_fast(module.client(service, **errors.client_options()))
+
+
+def own(service: str) -> Any:
+    """A client of this process' own environment; raises AwsError."""
+    return session.client(service)
 
 
 def now() -> datetime:

@@ -33,6 +33,48 @@ _PREFIX = re.compile(r"(/[A-Za-z0-9_.-]+)+")
 _TRIES = 4
 _PAUSE = 0.15
 
+# Options of the modules deploy_plan and deploy_log; their documentation stands there.
+_HOST: dict[str, Any] = {
+    "name": {"type": "str", "required": True},
+    "az": {"type": "str", "default": "unknown"},
+    "instance_id": {"type": "str"},
+    "address": {"type": "str"},
+    "current": {"type": "str"},
+    "healthy": {"type": "bool", "default": True},
+}
+PLAN_OPTIONS: dict[str, Any] = {
+    "app": {"type": "str", "required": True},
+    "env": {"type": "str", "required": True},
+    "prefix": {"type": "str", "default": "/dtk"},
+    "bucket": {"type": "str", "required": True},
+    "action": {"type": "str", "choices": ["deploy", "rollback"], "default": "deploy"},
+    "version": {"type": "str"},
+    "hosts": {"type": "list", "elements": "dict", "required": True, "options": _HOST},
+    "waves": {"type": "list", "elements": "raw"},
+    "per_az": {"type": "bool", "default": False},
+    "min_healthy": {"type": "raw"},
+    "budget": {"type": "raw", "default": 0},
+    "bake": {"type": "int", "default": 0},
+    "health": {"type": "dict"},
+    "lease": {"type": "int", "default": 900},
+    "owner": {"type": "str"},
+    "job_url": {"type": "str"},
+    "takeover": {"type": "bool", "default": False},
+    "why": {"type": "str", "default": ""},
+    "claim": {"type": "bool", "default": True},
+}
+LOG_OPTIONS: dict[str, Any] = {
+    "app": {"type": "str", "required": True},
+    "env": {"type": "str", "required": True},
+    "prefix": {"type": "str", "default": "/dtk"},
+    "id": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["renewed", "committed", "released"], "required": True},
+    "lease": {"type": "int", "default": 900},
+    "why": {"type": "str", "default": ""},
+    "keep": {"type": "int", "default": 20},
+    "min_slot": {"type": "int", "default": 0},
+}
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -135,6 +177,41 @@ class DeployLog:
         return (
             f"Another deploy wrote entry {n} of the log of {self.where} first.{who} Nothing was changed; run it again."
         )
+
+
+def answer_plan(
+    options: dict[str, Any], client: Callable[[str], Any], clock: Callable[[], datetime], check: bool
+) -> dict[str, Any]:
+    """The result of module deploy_plan. client: makes a client of a service."""
+    values = {name: options[name] for name in PLAN_OPTIONS if name != "claim"}
+    values["hosts"] = tuple(Host(**host) for host in options["hosts"])
+    values["waves"] = None if options["waves"] is None else tuple(options["waves"])
+    try:
+        return plan_deploy(client("ssm"), client("s3"), Asked(**values), clock, claim=options["claim"] and not check)
+    except FAILURES as exc:
+        return {"failed": True, "msg": str(exc)}
+
+
+def answer_log(
+    options: dict[str, Any], client: Callable[[str], Any], clock: Callable[[], datetime], check: bool
+) -> dict[str, Any]:
+    """The result of module deploy_log. client: makes a client of a service."""
+    renews = options["state"] == "renewed"
+    change = (
+        renewal(options["id"], options["lease"]) if renews else ending(options["id"], options["state"], options["why"])
+    )
+    try:
+        return change_log(
+            client("ssm"),
+            (options["prefix"], options["env"], options["app"]),
+            change,
+            clock,
+            min_slot=options["min_slot"],
+            keep=None if renews else options["keep"],
+            check=check,
+        )
+    except FAILURES as exc:
+        return {"failed": True, "msg": str(exc)}
 
 
 def plan_deploy(

@@ -97,39 +97,13 @@ from ansible_collections.sysops.dtk.plugins.module_utils import clients, deploys
 
 
 def main() -> None:
-    module = AnsibleAWSModule(
-        argument_spec={
-            "app": {"type": "str", "required": True},
-            "env": {"type": "str", "required": True},
-            "prefix": {"type": "str", "default": "/dtk"},
-            "id": {"type": "str", "required": True},
-            "state": {"type": "str", "choices": ["renewed", "committed", "released"], "required": True},
-            "lease": {"type": "int", "default": 900},
-            "why": {"type": "str", "default": ""},
-            "keep": {"type": "int", "default": 20},
-            "min_slot": {"type": "int", "default": 0},
-        },
-        supports_check_mode=True,
+    module = AnsibleAWSModule(argument_spec=deploys.LOG_OPTIONS, supports_check_mode=True)
+    answer = deploys.answer_log(
+        module.params, lambda service: clients.client(module, service), clients.now, module.check_mode
     )
-    given = module.params
-    renews = given["state"] == "renewed"
-    try:
-        result = deploys.change_log(
-            clients.client(module, "ssm"),
-            (given["prefix"], given["env"], given["app"]),
-            deploys.renewal(given["id"], given["lease"])
-            if renews
-            else deploys.ending(given["id"], given["state"], given["why"]),
-            clients.now,
-            min_slot=given["min_slot"],
-            keep=None if renews else given["keep"],
-            check=module.check_mode,
-        )
-    except deploys.FAILURES as exc:
-        module.fail_json(msg=str(exc))
-    for warning in result.pop("warnings"):
+    for warning in answer.pop("warnings", []):
         module.warn(warning)
-    module.exit_json(**result)
+    (module.fail_json if answer.get("failed") else module.exit_json)(**answer)
 
 
 if __name__ == "__main__":

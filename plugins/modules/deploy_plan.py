@@ -225,65 +225,16 @@ text:
   elements: str
 """
 
-from typing import Any
-
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.sysops.dtk.plugins.module_utils import clients, deploys
 
-HOST = {
-    "name": {"type": "str", "required": True},
-    "az": {"type": "str", "default": "unknown"},
-    "instance_id": {"type": "str"},
-    "address": {"type": "str"},
-    "current": {"type": "str"},
-    "healthy": {"type": "bool", "default": True},
-}
-
-SPEC: dict[str, dict[str, Any]] = {
-    "app": {"type": "str", "required": True},
-    "env": {"type": "str", "required": True},
-    "prefix": {"type": "str", "default": "/dtk"},
-    "bucket": {"type": "str", "required": True},
-    "action": {"type": "str", "choices": ["deploy", "rollback"], "default": "deploy"},
-    "version": {"type": "str"},
-    "hosts": {"type": "list", "elements": "dict", "required": True, "options": HOST},
-    "waves": {"type": "list", "elements": "raw"},
-    "per_az": {"type": "bool", "default": False},
-    "min_healthy": {"type": "raw"},
-    "budget": {"type": "raw", "default": 0},
-    "bake": {"type": "int", "default": 0},
-    "health": {"type": "dict"},
-    "lease": {"type": "int", "default": 900},
-    "owner": {"type": "str"},
-    "job_url": {"type": "str"},
-    "takeover": {"type": "bool", "default": False},
-    "why": {"type": "str", "default": ""},
-    "claim": {"type": "bool", "default": True},
-}
-
-
-def asked(given: dict[str, Any]) -> deploys.Asked:
-    """The module's options as the facade takes them."""
-    values = {name: given[name] for name in SPEC if name != "claim"}
-    values["hosts"] = tuple(deploys.Host(**host) for host in given["hosts"])
-    values["waves"] = None if given["waves"] is None else tuple(given["waves"])
-    return deploys.Asked(**values)
-
 
 def main() -> None:
-    module = AnsibleAWSModule(argument_spec=SPEC, supports_check_mode=True)
-    claim = module.params["claim"] and not module.check_mode
-    try:
-        result = deploys.plan_deploy(
-            clients.client(module, "ssm"),
-            clients.client(module, "s3"),
-            asked(module.params),
-            clients.now,
-            claim=claim,
-        )
-    except deploys.FAILURES as exc:
-        module.fail_json(msg=str(exc))
-    module.exit_json(**result)
+    module = AnsibleAWSModule(argument_spec=deploys.PLAN_OPTIONS, supports_check_mode=True)
+    answer = deploys.answer_plan(
+        module.params, lambda service: clients.client(module, service), clients.now, module.check_mode
+    )
+    (module.fail_json if answer.get("failed") else module.exit_json)(**answer)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 from typing import Any, BinaryIO
 
+from . import session
 from .errors import ClientError, code_of, translated
 
 MAX_PUT_BYTES = 5 * 1024**3
@@ -44,20 +45,9 @@ def head(client: Any, bucket: str, key: str) -> dict[str, Any] | None:
 def presigned(bucket: str, key: str, seconds: int) -> str:
     """A link to an object that is good for a while; signed here, no call is made."""
     with translated(f"sign a link to s3://{bucket}/{key}"):
-        client = _signer()
+        # The older signature, which botocore still prefers in some regions, opens no object that KMS encrypts.
+        client = session.client("s3", signature_version="s3v4")
         return client.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=seconds)
-
-
-def _signer() -> Any:
-    """A client of this process' own environment, as the AWS modules of Ansible see it: AWS_REGION counts first."""
-    import os
-
-    from botocore.config import Config
-    from botocore.session import Session
-
-    # The older signature, which botocore still prefers in some regions, opens no object that KMS encrypts.
-    config = Config(signature_version="s3v4")
-    return Session().create_client("s3", region_name=os.environ.get("AWS_REGION") or None, config=config)
 
 
 def create(
