@@ -23,6 +23,7 @@ class Contestant:
     argv: Callable[[Fleet], list[str]]
     environ: Callable[[Fleet], dict[str, str]]
     timeout_s: float
+    repeated: bool = False
 
 
 def _ansible_environ(fleet: Fleet) -> dict[str, str]:
@@ -64,8 +65,8 @@ def _job_environ(fleet: Fleet) -> dict[str, str]:
 
 
 CONTESTANTS = (
-    Contestant("floor", _floor, _job_environ, timeout_s=300),
+    Contestant("floor", _floor, _job_environ, timeout_s=300, repeated=True),
     Contestant("pyinfra", _pyinfra, _job_environ, timeout_s=300),
-    Contestant("ours", _ours, _ansible_environ, timeout_s=600),
+    Contestant("ours", _ours, _ansible_environ, timeout_s=600, repeated=True),
     Contestant("peer", _peer, _ansible_environ, timeout_s=900),
 )

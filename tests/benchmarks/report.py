@@ -39,6 +39,12 @@ def read_tasks(path: Path) -> Tasks | None:
     return Tasks(mean(one["all"] for one in counts), mean(one["remote"] for one in counts)) if counts else None
 
 
+def median(runs: list[Result]) -> Result:
+    """The run with the median wall time, of all rounds; an error in any of them counts."""
+    broken = [run for run in runs if run.usage.error]
+    return broken[0] if broken else sorted(runs, key=lambda run: run.usage.wall_s)[(len(runs) - 1) // 2]
+
+
 def line(result: Result) -> str:
     usage = result.usage
     if usage.error:
