@@ -50,7 +50,10 @@ def test_it_is_one_file_that_runs_and_makes_the_same_file_again(tmp_path: Path) 
     assert (done.returncode, done.stdout) == (0, "transaction t1 of hello is closed, nothing to do\n"), done.stderr
     # A switch that goes back may have to arm another one: then its zip is where the sources come from.
     again = tmp_path / "again"
-    script = f"import sys; sys.path.insert(0, {path!r}); from dtk_host._host import runtime; print(runtime.ensure({str(again)!r}))"
+    script = f"""import sys
+sys.path.insert(0, {path!r})
+from dtk_host._host import runtime
+print(runtime.ensure({str(again)!r}))"""
     done = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert Path(done.stdout.strip()).read_bytes() == Path(path).read_bytes()
