@@ -29,11 +29,7 @@ class WorkerAction(ActionBase):
 
     _supports_async = True
     options: ClassVar[dict[str, Any]]
-
-    @staticmethod
-    def answer(options: dict[str, Any], client: clients.Client, now: clients.Clock, check: bool) -> dict[str, Any]:
-        """What the module answers, from the facade that both share."""
-        raise NotImplementedError
+    answer: ClassVar[Answer]  # of the facade that the module asks, too
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result = super().run(tmp, task_vars)
