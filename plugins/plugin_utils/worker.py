@@ -9,11 +9,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import Any, ClassVar
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.sysops.dtk.plugins.module_utils import clients
+
+try:
+    # Here, since Ansible loads this file once in the parent of its workers: none of them has to do it again.
+    import botocore.session
+except ImportError:
+    botocore = None
 
 # Only the modules of amazon.aws know these.
 FOREIGN_VARIABLES = ("ANSIBLE_DEBUG_BOTOCORE_LOGS", "AWS_ACCESS_KEY", "AWS_SECRET_KEY", "AWS_URL")
@@ -48,5 +53,5 @@ class WorkerAction(ActionBase):
             and python == sys.executable
             and set(self._task.args) <= set(self.options)  # region, profile and their like are the module's
             and not any(name in os.environ for name in FOREIGN_VARIABLES)
-            and find_spec("botocore") is not None
+            and botocore is not None
         )
