@@ -31,8 +31,6 @@ BASE, TARGET = "1.0.0", "1.1.0"
 APP_SPEC = {
     "unit": "hello.service",
     "activation": "restart",
-    "owner": "root",
-    "group": "root",
     "keep": 5,
     "health": {
         "http": {"url": "http://127.0.0.1:8080/health", "body": '"release": "{version}"'},
