@@ -103,7 +103,7 @@ def call() -> int:
     import sys
 
     request = json.load(sys.stdin)
-    print(json.dumps(answer(request["options"], request["check"])))
+    sys.stdout.write(json.dumps(answer(request["options"], request["check"])) + "\n")
     return 0
 
 
