@@ -58,15 +58,14 @@ def play(
 @pytest.mark.parametrize(
     "how",
     [
-        {"python": "/usr/bin/other-python"},
-        {"transport": "ssh"},
-        {"become": mock.Mock()},
-        {"async_val": 60},
-        {"environment": [{"AWS_PROFILE": "x"}]},
-        {"options": {**LOG, "region": "eu-west-1"}},
-        {"options": {**LOG, "profile": "x"}},
+        pytest.param({"python": "/usr/bin/other-python"}, id="another Python"),
+        pytest.param({"transport": "ssh"}, id="another machine"),
+        pytest.param({"become": mock.Mock()}, id="another user"),
+        pytest.param({"async_val": 60}, id="in the background"),
+        pytest.param({"environment": [{"AWS_PROFILE": "x"}]}, id="another environment"),
+        pytest.param({"options": {**LOG, "region": "eu-west-1"}}, id="a region of its own"),
+        pytest.param({"options": {**LOG, "profile": "x"}}, id="a profile of its own"),
     ],
-    ids=str,
 )
 def test_whatever_is_not_the_same_here_is_left_to_the_module(how: dict[str, Any], environ: object) -> None:
     assert play(deploy_log, **{"options": LOG, **how}) == BY_MODULE
