@@ -85,7 +85,8 @@ class Hello:
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w") as tar:
             for path in sorted(CODE.glob("*.py")):
-                tar.add(path, f"dtk_host/{path.name}")
+                tar.add(path, f"dtk_host/_host/{path.name}")
+            tar.add(CODE.with_name("host.py"), "dtk_host/host.py")
             tar.add(Path(__file__).with_name("driver.py"), "driver.py")
         self.put(buffer.getvalue(), "mkdir -p /opt/dtk && tar -x -C /opt/dtk")
 

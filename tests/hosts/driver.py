@@ -13,9 +13,9 @@ import sys
 
 sys.path.insert(0, "/opt/dtk")
 
-from dtk_host import activate, hooks, manifest, probe, stage
-from dtk_host.errors import HostError
-from dtk_host.layout import Layout
+from dtk_host._host import activate, hooks, manifest, probe, stage
+from dtk_host._host.errors import HostError
+from dtk_host._host.layout import Layout
 
 
 def interrupt_at(phase: str, when: str, number: int) -> None:
