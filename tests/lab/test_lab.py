@@ -22,7 +22,10 @@ from tests.lab.lab import LABS, AddressPlan
 from tests.lab.machine import ROOT, RUN, inside, podman, run, start_time
 
 NAME = "lab-test"
+# A run in the background of a script starts with SIGINT ignored; in a terminal it does not.
 SCRIPT = f"""
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from tests.lab import Lab
 with Lab.up("{NAME}", hosts=1):
     print("up", flush=True)
