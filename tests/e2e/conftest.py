@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,6 @@ class Fleet:
     app: str = "hello"
     env: str = "demo"
     inventory: Path = ROOT / "inventories" / "demo"
-    extra_environ: dict[str, str] = field(default_factory=dict)
 
     def command(self, playbook: str, *flags: str, **extra: Any) -> list[str]:
         """The command line: the playbook by its full name, every extra variable as JSON."""
@@ -74,7 +73,6 @@ class Fleet:
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml",
             "PYTHONUNBUFFERED": "1",
-            **self.extra_environ,
         }
         for name, value in changes.items():
             if value is None:
