@@ -208,13 +208,14 @@ def test_an_app_held_by_another_deploy(fleet: Fleet) -> None:
     assert set(fleet.serving().values()) == {"1.0.1"}
 
 
-def test_a_deploy_that_loses_its_claim_returns_what_it_had_activated(fleet: Fleet) -> None:
+@pytest.mark.parametrize("lease", [pytest.param(2, id="seen by a renewal"), pytest.param(900, id="seen at the commit")])
+def test_a_deploy_that_loses_its_claim_returns_what_it_had_activated(fleet: Fleet, lease: int) -> None:
     run = fleet.play_until(
         "TASK [sysops.dtk.release : Run | Switch",
         "deploy",
         lambda _process: fleet.hold("alice@laptop", JOB),
         version="1.0.1",
-        lease=2,
+        lease=lease,
     )
     assert run.rc != 0
     assert "alice@laptop" in run.text, run.out

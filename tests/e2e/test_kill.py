@@ -16,8 +16,8 @@ BOUNDARIES = [
     pytest.param("TASK [Stage | Halt when", id="with everything staged"),
     pytest.param("TASK [sysops.dtk.release : Run | Switch", id="while the canary activates"),
     pytest.param("TASK [Activate | Halt when", id="between the waves"),
-    pytest.param("TASK [Record | Write the verdict", id="before the record"),
-    pytest.param("TASK [Record | Say how it went", id="after the record"),
+    pytest.param("TASK [Commit | Write it to the deploy log", id="before the commit"),
+    pytest.param("TASK [Record | Say how it went", id="after the commit"),
     pytest.param("TASK [Sweep | Find the hosts", id="while it sweeps"),
 ]
 
