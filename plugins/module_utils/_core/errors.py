@@ -33,3 +33,7 @@ class LostRaceError(LogError):
 
 class StaleReadError(LogError):
     """The log as read is older than what this reader has already seen."""
+
+
+class ConfigTreeError(CoreError):
+    """Settings that cannot be made a tree, or a tree that cannot be kept in Parameter Store."""
