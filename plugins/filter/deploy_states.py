@@ -11,9 +11,10 @@ short_description: How far each host of a deploy got
 author:
   - Deploy Toolkit authors (@sysops)
 description:
-  - Reads the registered results C(release_stage), C(release_activate) and C(release_revert) of each host.
+  - Reads the results that role C(release), or role C(app_config) for a change of settings, registered on each host.
+  - These are C(release_stage), C(release_activate) and C(release_revert), or the same with C(app_config_) in front.
   - A host that has left the inventory, or whose variable C(release_gone) is true, is V(gone).
-positional: _input, hosts
+positional: _input, hosts, action
 options:
   _input:
     description: The variable C(hostvars).
@@ -24,6 +25,11 @@ options:
     type: list
     elements: str
     required: true
+  action:
+    description: What the deploy does, as RV(sysops.dtk.deploy_plan#module:plan.action) told.
+    type: str
+    choices: [deploy, rollback, config]
+    default: deploy
 """
 
 EXAMPLES = r"""
@@ -43,11 +49,17 @@ _value:
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ansible.errors import AnsibleFilterError
 from ansible_collections.sysops.dtk.plugins.module_utils import fleet
 
 
-def deploy_states(hostvars: Mapping[str, Any], hosts: Iterable[str]) -> dict[str, dict[str, Any]]:
-    return fleet.deploy_states(hostvars, hosts)
+def deploy_states(
+    hostvars: Mapping[str, Any], hosts: Iterable[str], action: str = "deploy"
+) -> dict[str, dict[str, Any]]:
+    try:
+        return fleet.deploy_states(hostvars, hosts, action)
+    except fleet.CoreError as exc:
+        raise AnsibleFilterError(str(exc)) from exc
 
 
 class FilterModule:

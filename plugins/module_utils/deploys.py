@@ -46,8 +46,8 @@ PLAN_OPTIONS: dict[str, Any] = {
     "app": {"type": "str", "required": True},
     "env": {"type": "str", "required": True},
     "prefix": {"type": "str", "default": "/dtk"},
-    "bucket": {"type": "str", "required": True},
-    "action": {"type": "str", "choices": ["deploy", "rollback"], "default": "deploy"},
+    "bucket": {"type": "str"},
+    "action": {"type": "str", "choices": ["deploy", "rollback", "config"], "default": "deploy"},
     "version": {"type": "str"},
     "hosts": {"type": "list", "elements": "dict", "required": True, "options": _HOST},
     "waves": {"type": "list", "elements": "raw"},
@@ -83,7 +83,7 @@ class Asked:
     app: str
     env: str
     prefix: str
-    bucket: str
+    bucket: str | None
     action: str
     version: str | None
     hosts: tuple[Host, ...]
@@ -324,8 +324,8 @@ def _plan_once(log: DeployLog, objects: Any, asked: Asked, now: datetime, claim:
     rules = {"takeover": asked.takeover, "holder_dead": dead, "where": log.where}
     taken = deploy_log.takeover_reason(top, now, **rules)
     slot = deploy_log.claim(top, wanted, now, **rules)
-    manifest = artifacts.load(objects, asked.bucket, asked.app, version)
-    decided = plan.make_plan(_request(asked, manifest), top.stable)
+    manifest = None if asked.action == "config" else artifacts.load(objects, asked.bucket, asked.app, version)
+    decided = plan.make_plan(_request(asked, version, manifest), top.stable)
     header = plan.Header(
         id=wanted.id,
         owner=wanted.owner,
@@ -346,15 +346,17 @@ def _plan_once(log: DeployLog, objects: Any, asked: Asked, now: datetime, claim:
     }
 
 
-def _plan_dict(asked: Asked, decided: plan.Plan, header: plan.Header, manifest: Manifest, top: Slot) -> dict[str, Any]:
+def _plan_dict(
+    asked: Asked, decided: plan.Plan, header: plan.Header, manifest: Manifest | None, top: Slot
+) -> dict[str, Any]:
     return {
         "id": header.id,
         "app": asked.app,
         "env": asked.env,
         "action": asked.action,
-        "version": manifest.version,
-        "manifest": manifest.to_dict(),
-        "artifact": artifacts.location(asked.bucket, manifest),
+        "version": decided.request.release.version,
+        "manifest": None if manifest is None else manifest.to_dict(),
+        "artifact": None if manifest is None else artifacts.location(asked.bucket, manifest),
         "hosts": decided.hosts,
         "waves": decided.sizes,
         "budget": decided.budget,
@@ -372,13 +374,14 @@ def _plan_dict(asked: Asked, decided: plan.Plan, header: plan.Header, manifest: 
     }
 
 
-def _request(asked: Asked, manifest: Manifest) -> plan.Request:
+def _request(asked: Asked, version: str, manifest: Manifest | None) -> plan.Request:
+    fetched = (0, 0, 0) if manifest is None else (manifest.size, manifest.unpacked_size, manifest.files)
     default = plan.ROLLBACK_WAVES if asked.action == "rollback" else plan.DEFAULT_WAVES
     return plan.Request(
         app=asked.app,
         env=asked.env,
         action=asked.action,
-        release=plan.Release(manifest.version, manifest.size, manifest.unpacked_size, manifest.files),
+        release=plan.Release(version, *fetched),
         hosts=asked.hosts,
         waves=default if asked.waves is None else asked.waves,
         per_az=asked.per_az,
@@ -391,6 +394,10 @@ def _request(asked: Asked, manifest: Manifest) -> plan.Request:
 
 
 def _version(asked: Asked, top: Slot, where: str) -> str:
+    if asked.action == "config":
+        return top.stable or ""  # settings may come before the first release
+    if not asked.bucket:
+        raise PlanError(f"No bucket is given for the {asked.action} of {where}. Give the option bucket.")
     if asked.version:
         return check_version(asked.version)
     if asked.action == "rollback":

@@ -9,21 +9,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ._core.errors import CoreError
+from ._core.errors import CoreError, PlanError
 from ._core.estate import app_hosts
 from ._core.status import status_lines
 from ._core.verdict import host_state, verdict
 
 __all__ = ["CoreError", "app_hosts", "deploy_states", "deploy_verdict", "status_table"]
 
-# What the role registers on each host, and the name under which the pure part knows it.
-_STEPS = {"stage": "release_stage", "activate": "release_activate", "revert": "release_revert", "gone": "release_gone"}
+# What the role of an action registers on each host, under <role>_<step>.
+_ROLES = {"deploy": "release", "rollback": "release", "config": "app_config"}
+_STEPS = ("stage", "activate", "revert", "gone")
 _INFO = "dtk_host_status"
 
 
-def deploy_states(hostvars: Mapping[str, Mapping[str, Any]], hosts: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Host to state; a host that has left the inventory is gone."""
-    return {host: host_state(_results(hostvars, host)) for host in hosts}
+def deploy_states(
+    hostvars: Mapping[str, Mapping[str, Any]], hosts: Iterable[str], action: str = "deploy"
+) -> dict[str, dict[str, Any]]:
+    """Host to state; a host that has left the inventory is gone. PlanError for an action that there is not."""
+    if action not in _ROLES:
+        raise PlanError(f"action is {action!r}; it must be one of {', '.join(_ROLES)}.")
+    return {host: host_state(_results(hostvars, host, _ROLES[action])) for host in hosts}
 
 
 def deploy_verdict(states: Mapping[str, Any], budget: int | str = 0, total: int | str | None = None) -> dict[str, Any]:
@@ -42,7 +47,7 @@ def status_table(
     return status_lines(rows, log)
 
 
-def _results(hostvars: Mapping[str, Mapping[str, Any]], host: str) -> dict[str, Any]:
+def _results(hostvars: Mapping[str, Mapping[str, Any]], host: str, role: str) -> dict[str, Any]:
     if host not in hostvars:
         return {"gone": True}
-    return {step: hostvars[host].get(name) for step, name in _STEPS.items()}
+    return {step: hostvars[host].get(f"{role}_{step}") for step in _STEPS}

@@ -21,13 +21,15 @@ author:
   - Deploy Toolkit authors (@sysops)
 options:
   bucket:
-    description: The S3 bucket of the releases.
+    description: The S3 bucket of the releases. Needed unless O(action=config).
     type: str
-    required: true
   action:
-    description: Whether the version is new to the hosts, or one that they have had before.
+    description:
+      - Whether the version is new to the hosts, or one that they have had before.
+      - V(config) plans a change of the app's settings. The release that is stable stays, and so does its place in the
+        deploy log; but the claim is the same, so that a deploy and a change of settings never meet.
     type: str
-    choices: [deploy, rollback]
+    choices: [deploy, rollback, config]
     default: deploy
   version:
     description:

@@ -198,7 +198,8 @@ def holder_text(held: Target) -> str:
     """Who holds the app, in words."""
     since = f" since {held.since}" if held.since else ""
     url = f", {held.job_url}" if held.job_url else ""
-    return f"{held.owner}{since} until {held.lease_until} ({held.kind} of {held.release}, id {held.id}{url})"
+    doing = "change of settings" if held.kind == "config" else f"{held.kind} of {held.release}"
+    return f"{held.owner}{since} until {held.lease_until} ({doing}, id {held.id}{url})"
 
 
 def remedy(held: Target) -> str:

@@ -19,6 +19,7 @@ DEFAULT_WAVES: tuple[Amount, ...] = (1, "50%", "100%")
 ROLLBACK_WAVES: tuple[Amount, ...] = ("100%",)
 
 _NAMES_WIDTH = 60
+_VERBS = {"deploy": "DEPLOY", "rollback": "ROLL BACK", "config": "CONFIGURE"}
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ def rollback_version(previous: Sequence[str], where: str) -> str:
 def forecast(request: Request, sizes: Sequence[int], pace: Pace = Pace()) -> Forecast:
     """Estimate bytes and seconds. Hosts that say what they run and already run the release fetch nothing."""
     release = request.release
-    fetching = 0 if request.action == "rollback" else sum(h.current != release.version for h in request.hosts)
+    fetching = 0 if request.action != "deploy" else sum(h.current != release.version for h in request.hosts)
     per_host = release.size if fetching else 0
     stage = pace.start + pace.host_step * len(request.hosts)
     if fetching:
@@ -182,14 +183,19 @@ def plan_text(plan: Plan, header: Header) -> list[str]:
 
 def _title(plan: Plan, header: Header) -> list[str]:
     request = plan.request
-    verb = "ROLL BACK" if request.action == "rollback" else "DEPLOY"
     claim = f"slot {header.slot}, lease until {header.lease_until}" if header.claimed else "nothing is claimed"
     lines = [
-        f"{verb} {request.app} in {request.env}: {_now(plan)} -> {request.release.version}",
+        f"{_VERBS[request.action]} {request.app} in {request.env}: {_change(plan)}",
         f"  id {header.id}, by {header.owner}, {claim}",
     ]
     lines += [f"  job {header.job_url}"] if header.job_url else []
     return lines + ([f"  why {header.why}"] if header.why else [])
+
+
+def _change(plan: Plan) -> str:
+    if plan.request.action == "config":
+        return f"the settings; {_now(plan)} stays" if plan.stable else "the settings, before its first release"
+    return f"{_now(plan)} -> {plan.request.release.version}"
 
 
 def _now(plan: Plan) -> str:
@@ -225,6 +231,8 @@ def _facts(plan: Plan) -> list[tuple[str, str]]:
 
 def _fetch_words(plan: Plan) -> str:
     release, estimate = plan.request.release, plan.forecast
+    if plan.request.action == "config":
+        return "nothing, the settings go with the tasks"
     if plan.request.action == "rollback":
         return "nothing where the release is still on disk, which is where it was live before"
     if not estimate.bytes_total:
@@ -287,14 +295,14 @@ def _budget(request: Request) -> int:
 def _warnings(plan: Plan) -> list[str]:
     request, total = plan.request, len(plan.request.hosts)
     found = []
-    if plan.stable == request.release.version:
+    if plan.stable == request.release.version and request.action != "config":
         found.append(f"{plan.stable} already is the stable release: hosts that run it and are healthy stay untouched")
-    if total > 1 and plan.sizes[0] == total and request.action == "deploy":
+    if total > 1 and plan.sizes[0] == total and request.action != "rollback":
         found.append(f"one wave takes all {total} hosts: there is no canary")
     if plan.budget >= total:
         found.append(f"the budget of {plan.budget} covers all {plural(total, 'host')}: no failure can stop this deploy")
     if request.health is None:
-        found.append("there is no health check: a release that starts but does not answer counts as good")
+        found.append("there is no health check: an app that starts but does not answer counts as good")
     unhealthy = [host.name for host in request.hosts if not host.healthy]
     if unhealthy:
         found.append(f"{plural(len(unhealthy), 'host')} unhealthy already: {abbreviated(unhealthy, _NAMES_WIDTH)}")

@@ -93,7 +93,7 @@ def _lines(
 def _because(state: Any) -> str:
     if not isinstance(state, Mapping):
         return ""
-    reverted = {True: " (returned to its previous release)", False: " (NOT returned)"}.get(state.get("reverted"), "")
+    reverted = {True: " (returned to what it had before)", False: " (NOT returned)"}.get(state.get("reverted"), "")
     return (f": {state['message']}" if state.get("message") else "") + reverted
 
 

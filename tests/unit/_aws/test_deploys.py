@@ -107,6 +107,22 @@ def test_a_deploy_from_claim_to_commit_and_back(published: EmulatedAws) -> None:
     assert (seen["n"], seen["stable"], seen["held"], len(seen["history"])) == (6, "1.0.0", False, 6)
 
 
+def test_a_change_of_settings_claims_the_app_and_leaves_the_release(published: EmulatedAws) -> None:
+    deployed(published, "1.0.0")
+    planned = plan(published, action="config", version=None, bucket=None)
+    mine = planned["plan"]
+    assert (mine["version"], mine["stable"], mine["artifact"], mine["manifest"]) == ("1.0.0", "1.0.0", None, None)
+    with pytest.raises(HeldError, match=r"held by alice .* \(change of settings, id"):
+        plan(published, version="1.0.1")
+    assert end(published, mine["id"], "released")["slot"]["stable"] == "1.0.0"
+
+
+def test_settings_may_come_before_the_first_release(published: EmulatedAws) -> None:
+    planned = plan(published, action="config", version=None, bucket=None)
+    assert (planned["plan"]["version"], planned["plan"]["stable"]) == ("", None)
+    assert planned["text"][0] == "CONFIGURE hello in demo: the settings, before its first release"
+
+
 def test_check_plans_the_same_and_claims_nothing(published: EmulatedAws) -> None:
     dry = plan(published, claim=False)
     assert not dry["changed"]
@@ -276,6 +292,7 @@ def test_too_few_entries_to_keep_is_refused_before_anything_is_written(published
     [
         pytest.param({"version": None}, PlanError, "No version is given", id="no version"),
         pytest.param({"version": None, "action": "rollback"}, PlanError, "has no earlier release", id="nothing before"),
+        pytest.param({"bucket": None}, PlanError, "No bucket is given for the deploy of hello", id="bucket not given"),
         pytest.param({"version": "9"}, artifacts.ReleaseError, "The newest are 1.0.1, 1.0.0", id="unknown version"),
         pytest.param({"app": "nope"}, artifacts.ReleaseError, "No release of nope is published", id="unknown app"),
         pytest.param({"env": "Prod"}, LogError, "The env 'Prod' is not allowed", id="bad env"),

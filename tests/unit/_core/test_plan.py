@@ -69,6 +69,14 @@ def test_the_page_of_a_rollback() -> None:
     assert "bake 4 min" in page
 
 
+def test_the_page_of_a_change_of_settings() -> None:
+    plan = make_plan(request(action="config"), "1.0.1")
+    page = "\n".join(plan_text(plan, HEADER))
+    assert page.startswith("CONFIGURE hello in demo: the settings; 1.0.1 stays\n")
+    assert "fetch    nothing, the settings go with the tasks" in page
+    assert "already is the stable release" not in page
+
+
 def test_header_says_job_reason_notes_and_that_nothing_is_claimed() -> None:
     header = Header(
         "i", "o", 1, "t", claimed=False, why="hotfix", job_url="https://jobs/1", notes=("took over from bob",)

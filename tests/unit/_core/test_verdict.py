@@ -66,7 +66,7 @@ def test_the_text_names_every_bad_host() -> None:
     assert list(verdict(states, 1, 6).text) == [
         "HALT: 1 active, 2 failed, 1 unreachable, 1 gone of 6 hosts; 3 failed or unreachable, the budget allows 1",
         "  web-2: failed (NOT returned)",
-        "  web-10: failed: 503 (returned to its previous release)",
+        "  web-10: failed: 503 (returned to what it had before)",
         "  web-3: unreachable: timed out",
         "  gone, not counted as failed: web-5",
     ]

@@ -86,11 +86,19 @@ def test_states_and_verdict_of_plain_dictionaries() -> None:
     assert filters(deploy_verdict)(states, 0)["text"][1] == "  web-2: unreachable: timed out"
 
 
+def test_a_change_of_settings_has_states_of_its_own() -> None:
+    hostvars = {"web-1": {**HOSTVARS["web-2"], "app_config_stage": {}, "app_config_activate": {"failed": True}}}
+    assert filters(deploy_states)(hostvars, ["web-1"], "config")["web-1"]["state"] == "failed"
+    assert filters(deploy_states)(hostvars, ["web-1"])["web-1"]["state"] == "unreachable"
+
+
 def test_errors_are_errors_of_filters() -> None:
     with pytest.raises(AnsibleFilterError, match="The env prod is not in the inventory"):
         filters(app_hosts)(HOSTVARS, {}, "prod", "hello")
     with pytest.raises(AnsibleFilterError, match="budget is 'lots'"):
         filters(deploy_verdict)({}, "lots")
+    with pytest.raises(AnsibleFilterError, match="action is 'paint'; it must be one of deploy, rollback, config"):
+        filters(deploy_states)(HOSTVARS, ["web-1"], "paint")
 
 
 def test_a_host_that_never_answered_is_a_row() -> None:
