@@ -25,6 +25,7 @@ import time
 CURRENT = os.environ.get("HELLO_CURRENT", "/srv/hello/current")
 CONTROL = os.path.join(os.environ.get("RUNTIME_DIRECTORY", "/run/hello"), "control")
 POISON = "/etc/hello/poison"
+SETTINGS = os.environ.get("HELLO_SETTINGS", "/etc/hello/config.json")
 LISTEN_FD = 3  # the first descriptor that systemd passes
 WORKER_START_SECONDS = 8.0
 # How long a draining worker waits for the next request of an idle connection. At a stop it is short: a client that
@@ -50,7 +51,11 @@ class Release:
         with open(os.path.join(folder, "VERSION"), encoding="utf-8") as file:
             self.version = file.read().strip()
         self.broken = os.path.exists(os.path.join(folder, "BROKEN"))
-        self.host = socket.gethostname()
+        settings = read_settings()
+        self.maintenance = bool(settings.get("maintenance"))
+        self.says = f'"app": "hello", "release": "{self.version}", "host": "{socket.gethostname()}"'
+        if "greeting" in settings:
+            self.says += f', "greeting": "{text_of(settings["greeting"])}"'
 
     def healthy(self) -> bool:
         try:
@@ -65,8 +70,27 @@ class Release:
             time.sleep(min(float(path.removeprefix("/slow/") or 0), 30.0))
         elif path not in ("/", "/health"):
             return "404 Not Found", '{"error": "not found"}\n'
-        status = "500 Internal Server Error" if path == "/health" and not self.healthy() else "200 OK"
-        return status, f'{{"app": "hello", "release": "{self.version}", "host": "{self.host}"}}\n'
+        status = "200 OK"
+        if path == "/health":
+            status = "503 Service Unavailable" if self.maintenance else status
+            status = status if self.healthy() else "500 Internal Server Error"
+        return status, f"{{{self.says}}}\n"
+
+
+def read_settings() -> dict:
+    """The app's settings, empty without a file. A file that is no JSON object keeps the worker from coming up."""
+    if not os.path.exists(SETTINGS):
+        return {}
+    import json  # here, since most hosts of the tests have no settings and start many at once
+
+    with open(SETTINGS, encoding="utf-8") as file:
+        return dict(json.load(file))
+
+
+def text_of(value: object) -> str:
+    if not isinstance(value, str) or '"' in value or "\\" in value or not (value.isascii() and value.isprintable()):
+        raise ValueError("greeting must be plain ASCII text")
+    return value
 
 
 class Worker:

@@ -30,7 +30,7 @@ def host() -> Iterator[LabHost]:
 def served(host: LabHost, tmp_path: Path) -> LabHost:
     """The host with release 1 running, and release 2 beside it."""
     host.exec(["systemctl", "stop", "hello.service", "hello.socket"])
-    host.exec(["rm", "-rf", "/srv/hello", "/etc/hello/poison"])
+    host.exec(["rm", "-rf", "/srv/hello", "/etc/hello"])
     for version in ("1", "2"):
         put(host, version, tmp_path)
     switch(host, "1")
@@ -125,6 +125,16 @@ def test_hup_alone_reloads_too(served: LabHost) -> None:
     deadline = time.monotonic() + 10
     while release(served) != "2":
         assert time.monotonic() < deadline
+
+
+def test_settings_are_read_by_the_next_worker(served: LabHost) -> None:
+    served.write("/etc/hello/config.json", '{"greeting": "hi", "maintenance": true}')
+    assert "greeting" not in get(served, "/")[1]
+    served.exec(["systemctl", "reload", "hello.service"])
+    assert get(served, "/health") == (503, {"app": "hello", "release": "1", "host": "web-1", "greeting": "hi"})
+    served.write("/etc/hello/config.json", '{"greeting": 7}')
+    assert served.exec(["systemctl", "reload", "hello.service"], check=False).returncode != 0
+    assert get(served, "/")[1]["greeting"] == "hi"
 
 
 def test_health_knows_broken_and_poisoned_releases(served: LabHost, tmp_path: Path) -> None:
