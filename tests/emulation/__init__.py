@@ -1,0 +1,138 @@
+# Copyright (c) 2026, the Deploy Toolkit authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An AWS on loopback that can be slow, busy, broken and counted: moto behind a layer of our own, over real HTTP.
+
+    with Emulation.start() as aws:
+        aws.fault("ssm:GetParameter", "ThrottlingException", times=2)
+        aws.client("ssm").get_parameter(Name="/a")
+        aws.calls()     # Counter({"ssm:GetParameter:eu-west-1": 3})
+
+A call is named `service:Action`, with boto3's name of the service, and `service` alone means all of its calls. REST
+services such as S3 name no action in a request; theirs is the HTTP method: `s3:PUT`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+
+from .paging import CUT_HERE, limit_key
+from .protocols import error
+from .server import Application, Server
+from .trouble import DROP, Rule
+
+REGION = "eu-west-1"
+ACCESS_KEY, SECRET_KEY = "an-access-key", "not-a-secret-at-all"
+
+
+class Emulation:
+    """One running server. What it holds is moto's, so all servers of one process hold the same."""
+
+    def __init__(self, server: Server) -> None:
+        self.endpoint = server.endpoint
+        self._application = server.application
+        self._trouble = server.application.trouble
+
+    @classmethod
+    @contextlib.contextmanager
+    def start(cls, port: int = 0) -> Iterator[Emulation]:
+        server = Server(Application(), port)
+        try:
+            yield cls(server)
+        finally:
+            server.stop()
+
+    def client(self, service: str, region: str = REGION) -> Any:
+        return _client(self.endpoint, service, region)
+
+    def environ(self) -> dict[str, str]:
+        """What leads the AWS clients of another process here, and nowhere else."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": "/nonexistent",
+            "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
+        }
+
+    def calls(self) -> Counter[str]:
+        """How often each `service:Action:region` was asked for, refused ones and retries included."""
+        return self._trouble.snapshot(self._trouble.calls)
+
+    def throttled(self) -> Counter[str]:
+        """How many of them were above a limit."""
+        return self._trouble.snapshot(self._trouble.throttled)
+
+    def most_in_flight(self) -> int:
+        """How many requests were under way at the same time, at most; a latency makes it show who works in parallel."""
+        return self._trouble.most_in_flight
+
+    def reset(self) -> None:
+        """No counts, faults, limits, latency, small pages or replay any more. The data stays."""
+        self._trouble.reset()
+        self.replay(False)
+
+    def reset_data(self) -> None:
+        """An empty AWS, in every server of this process."""
+        request = urllib.request.Request(f"{self.endpoint}/moto-api/reset", method="POST")
+        with urllib.request.urlopen(request, timeout=60):
+            self._application.forget()
+
+    def limit(self, pattern: str, *, rate: float, burst: float) -> None:
+        """Throttle above so many calls a second, after a first burst; rate 0 allows the burst and no more."""
+        self._trouble.limit(pattern, rate, burst)
+
+    def fault(
+        self,
+        pattern: str,
+        code: str | int,
+        *,
+        message: str = "",
+        times: int | None = None,
+        region: str | None = None,
+        after: int = 0,
+    ) -> None:
+        """Answer with this error code, or with the page of a load balancer for a status such as 503.
+
+        times: None means for ever. after: so many calls are answered well before.
+        """
+        self._trouble.add(Rule(pattern, region, lambda call: error(call, code, message), times, after))
+
+    def drop(self, pattern: str, *, times: int | None = None, region: str | None = None, after: int = 0) -> None:
+        """Close the connection without an answer."""
+        self._trouble.add(Rule(pattern, region, lambda call: DROP, times, after))
+
+    def latency(self, seconds: float) -> None:
+        """Every call takes this much longer."""
+        self._trouble.latency = seconds
+
+    def page(self, call: str, size: int) -> None:
+        """Answer `service:Action` in pages of at most this many items."""
+        if call not in CUT_HERE and limit_key(*call.split(":")) is None:
+            raise ValueError(f"{call} has no pages in AWS")
+        self._trouble.pages[call] = size
+
+    def replay(self, on: bool) -> None:
+        """Answer a read request that came before from memory, whatever was written since."""
+        self._application.replay(on)
+
+
+@functools.cache
+def _client(endpoint: str, service: str, region: str) -> Any:
+    """Making a client takes longer than most calls; a client may be shared by threads, the default session may not."""
+    return boto3.session.Session().client(
+        service,
+        endpoint_url=endpoint,
+        region_name=region,
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+    )
