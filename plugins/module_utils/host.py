@@ -25,11 +25,13 @@ __all__ = [
     "HEALTH_OPTIONS",
     "RELEASE_OPTIONS",
     "HostError",
+    "activation_result",
     "answer",
     "call",
     "converge",
     "describe_failure",
     "inspect",
+    "order_of",
     "program",
 ]
 
@@ -103,8 +105,16 @@ def call() -> int:
     import sys
 
     request = json.load(sys.stdin)
-    sys.stdout.write(json.dumps(answer(request["options"], request["check"])) + "\n")
+    sys.stdout.write(json.dumps(_answer_of(request)) + "\n")
     return 0
+
+
+def _answer_of(request: Mapping[str, Any]) -> dict[str, Any]:
+    if request.get("module") == "app_config":
+        from . import app_config
+
+        return app_config.answer(request["options"], request["check"], request["diff"])
+    return answer(request["options"], request["check"])
 
 
 def answer(options: Options, check: bool) -> dict[str, Any]:
@@ -129,7 +139,7 @@ def converge(options: Options, check: bool) -> dict[str, Any]:
 def describe_failure(error: HostError, options: Options) -> dict[str, Any]:
     """The result that goes with an error: how the host was left, as far as it can be read."""
     if isinstance(error, ActivationError):
-        return _activation(error.result)
+        return activation_result(error.result)
     state = link = None
     try:
         layout = Layout(options["app"], options["root"])
@@ -175,9 +185,9 @@ def _staged(layout: Layout, options: Options, check: bool) -> dict[str, Any]:
 
 
 def _active(layout: Layout, options: Options, check: bool) -> dict[str, Any]:
-    spec, order = _spec(options), _order(options, check)
+    spec, order = _spec(options), order_of(options, check)
     fetched = _stage_if_missing(layout, options, check) if options.get("manifest") else {}
-    done = _activation(activate(layout, options["version"], spec, order))
+    done = activation_result(activate(layout, options["version"], spec, order))
     seconds = {**fetched.get("seconds", {}), **done["seconds"]}
     changed = done["changed"] or fetched.get("changed", False)
     result = {**fetched, **done, "seconds": seconds, "changed": changed}
@@ -188,8 +198,8 @@ def _active(layout: Layout, options: Options, check: bool) -> dict[str, Any]:
 
 
 def _reverted(layout: Layout, options: Options, check: bool) -> dict[str, Any]:
-    spec, order = _spec(options), _order(options, check)
-    return _activation(revert(layout, options["version"], spec, order, stable=options.get("stable")))
+    spec, order = _spec(options), order_of(options, check)
+    return activation_result(revert(layout, options["version"], spec, order, stable=options.get("stable")))
 
 
 def _absent(layout: Layout, options: Options, check: bool) -> dict[str, Any]:
@@ -258,7 +268,8 @@ def _spec(options: Options) -> ActivationSpec:
     )
 
 
-def _order(options: Options, check: bool) -> Order:
+def order_of(options: Options, check: bool) -> Order:
+    """Who wants it, from the options that modules share."""
     return Order(
         fence=options.get("fence") or 0,
         deploy=options.get("deploy") or None,
@@ -286,7 +297,8 @@ def _of_state(state: State) -> dict[str, Any]:
     return {name: getattr(state, name) for name in ("current", "previous", "last_good", "fence")}
 
 
-def _activation(done: ActivationResult) -> dict[str, Any]:
+def activation_result(done: ActivationResult) -> dict[str, Any]:
+    """An activation as a module tells it."""
     return {
         **_of_state(done.state),
         "outcome": done.outcome,

@@ -4,6 +4,8 @@
 
 """Switch an app to another release as one transaction, or back. Killed anywhere, the host is on one release, whole.
 
+The configuration of an app is switched by the same code: only what is put in place differs, see `switch`.
+
 Three things make that hold.
 
 * The link `current` is replaced by rename(2): there is no moment without a release, nor with half of one.
@@ -28,14 +30,16 @@ from typing import Any
 
 from . import hooks, probe, systemd
 from .errors import FenceError, HostError, ProbeError, SpecError, StageError, StateError, UnitError
-from .files import fsync_dir
 from .layout import Layout
 from .lock import app_lock, is_alive, process_start
-from .state import State, Transaction, link_version, load, save
+from .state import State, Transaction, load, save
+from .switch import LINK, Link
 
 MODES = ("restart", "reload", "none")
 # Phases from which on the unit may run code of the new release, even if the link is where it was.
 _TOUCHED = frozenset({"restarted", "probing", "post", "reverting"})
+# A transaction that waits for its activation, without a dead-man switch: only files have it.
+WRITTEN = "written"
 _SETTLE_S = (0.1, 0.4, 0.5)
 _FIRST_LOOK_S = 0.5
 _ABANDONED_LOCK_S = 3600.0
@@ -115,8 +119,9 @@ class ActivationError(HostError):
 class _Journal:
     """The open transaction, in memory and on disk."""
 
-    def __init__(self, layout: Layout, state: State, transaction: Transaction) -> None:
+    def __init__(self, layout: Layout, state: State, transaction: Transaction, switch: Link) -> None:
         self.layout = layout
+        self.switch = switch
         self.state = replace(state, transaction=transaction)
         self.deadman = transaction.deadman
         self.health: probe.Verdict | None = None
@@ -147,25 +152,26 @@ def _enter(journal: _Journal, phase: str, closing: State | None = None) -> None:
     journal.time_phase(phase)
 
 
-def activate(layout: Layout, version: str, spec: ActivationSpec, order: Order) -> ActivationResult:
+def activate(layout: Layout, version: str, spec: ActivationSpec, order: Order, switch: Link = LINK) -> ActivationResult:
     """Make `version` the release that is served; it must be staged.
 
     Raises HostError where nothing was begun, and ActivationError where it failed after that.
     """
     if order.check:
-        return _foresee(layout, version, order)
-    _require_host(spec)
+        return _foresee(layout, version, order, switch)
+    require_host(spec)
     with app_lock(layout, order.lock_timeout):
         state = load(layout)
-        _check_fence(state, order.fence)
-        served = link_version(layout)
+        check_fence(state, order.fence)
+        switch.prepare(layout, state)
+        served = switch.served(layout, version)
         _check_staged(layout, version)
-        settled = _settled(state, version, served, spec)
+        settled = _settled(layout, state, (version, served), spec, switch)
         if settled:
             verdict = probe.Verdict(1, settled.detail) if spec.health else None
-            return ActivationResult("unchanged", False, _remember_fence(layout, state, order), health=verdict)
-        origin, warnings = _origin(layout, state, served)
-        journal, armed = _begin(layout, state, (origin, version), "begin", spec, order)
+            return ActivationResult("unchanged", False, remember_fence(layout, state, order), health=verdict)
+        origin, warnings = origin_of(layout, state, served, switch)
+        journal, armed = _begin(layout, state, (origin, version), "begin", spec, order, switch)
         try:
             _forward(journal, spec, order, armed)
         except BaseException as exc:
@@ -173,35 +179,68 @@ def activate(layout: Layout, version: str, spec: ActivationSpec, order: Order) -
         return _finished(journal, "active", "committed", warnings)
 
 
+def put_in_place(layout: Layout, version: str, spec: ActivationSpec, order: Order, switch: Link) -> ActivationResult:
+    """Switch, and leave the transaction open for an activation to finish: no unit is touched, nothing is proven.
+
+    What was active before stays the way back. Raises as `activate`.
+    """
+    with app_lock(layout, order.lock_timeout):
+        state = load(layout)
+        check_fence(state, order.fence)
+        switch.prepare(layout, state)
+        served = switch.served(layout, version)
+        if state.transaction and state.transaction.phase != WRITTEN:
+            # A unit may run what was never proven, and nobody would know any more.
+            state = _undo(layout, state, _abandoned_ends(state.transaction), spec, order, switch).state
+            served = switch.served(layout, version)
+        if served == version:
+            return ActivationResult("unchanged", False, remember_fence(layout, state, order))
+        origin, warnings = origin_of(layout, state, served, switch)
+        ends = (origin, version)
+        journal, _armed = _begin(layout, state, ends, WRITTEN, replace(spec, dead_man=False), order, switch)
+        try:
+            switch.point(layout, version)
+        except BaseException as exc:
+            raise _failure(journal, spec, exc, warnings) from exc
+        if version == journal.state.current:
+            journal.write(replace(journal.state, transaction=None))
+        return _finished(journal, "written", WRITTEN, warnings)
+
+
 def revert(
-    layout: Layout, version: str, spec: ActivationSpec, order: Order, stable: str | None = None
+    layout: Layout,
+    version: str | None,
+    spec: ActivationSpec,
+    order: Order,
+    stable: str | None = None,
+    switch: Link = LINK,
 ) -> ActivationResult:
-    """Undo what the deploy of `order` did to this host: from `version` back to the release before it.
+    """Undo what the deploy of `order` did to this host: from `version`, if given, back to the release before it.
 
     A host that this deploy has not changed stays as it is. `stable`, the release that the whole fleet ran before,
     also brings back a host which an earlier, unfinished deploy had moved to `version` already. An abandoned
     transaction is undone first, whoever began it. Raises as `activate`.
     """
     if not order.check:
-        _require_host(spec)
+        require_host(spec)
     with _lock_unless(order.check, layout, order.lock_timeout):
         state = load(layout)
-        _check_fence(state, order.fence)
+        check_fence(state, order.fence)
         warnings: tuple[str, ...] = ()
         undone = None
-        if state.transaction:
-            undone = _undo(layout, state, _abandoned_ends(state.transaction), spec, order)
+        if state.transaction and not switch.spares(state, order.deploy):
+            undone = _undo(layout, state, _abandoned_ends(state.transaction), spec, order, switch)
             state, warnings = undone.state, undone.warnings
         ends = _ends_of_revert(layout, state, version, order, stable)
         if ends:
-            return _undo(layout, state, ends, spec, order)
+            return _undo(layout, state, ends, spec, order, switch)
         if undone:
             return undone
-        state = state if order.check else _remember_fence(layout, state, order)
+        state = state if order.check else remember_fence(layout, state, order)
         return ActivationResult("unchanged", False, state, warnings=warnings)
 
 
-def finish_abandoned(layout: Layout, transaction_id: str, grace: float) -> str:
+def finish_abandoned(layout: Layout, transaction_id: str, grace: float, switch: Link = LINK) -> str:
     """What the dead-man switch does: go back if this very transaction is still open and its process is gone.
 
     Waits up to `grace` seconds for the process to end, then kills it. Returns what was done; raises HostError.
@@ -217,9 +256,10 @@ def finish_abandoned(layout: Layout, transaction_id: str, grace: float) -> str:
         if found is None or found.id != transaction_id:
             return nothing
         hooks.kill_leftovers(found.id)
-        journal = _Journal(layout, state, replace(found, **_myself()))
+        journal = _Journal(layout, state, replace(found, **_myself()), switch)
         _go_back(journal, _spec_from_journal(found.spec), failed=False)
-    return f"{layout.app} was left in phase {found.phase} by process {found.pid}; back on {_shown(found.from_version)}"
+    home = switch.shown(found.from_version)
+    return f"{layout.app} was left in phase {found.phase} by process {found.pid}; back on {home}"
 
 
 def is_staged(layout: Layout, version: str) -> bool:
@@ -230,7 +270,8 @@ def is_staged(layout: Layout, version: str) -> bool:
 # --- before it begins -------------------------------------------------------------------------------------------
 
 
-def _require_host(spec: ActivationSpec) -> None:
+def require_host(spec: ActivationSpec) -> None:
+    """Raise UnitError if systemd or the unit is not there."""
     if spec.acts:
         systemd.require(f"the unit {spec.unit}")
         systemd.require_unit(spec.unit or "")
@@ -238,7 +279,8 @@ def _require_host(spec: ActivationSpec) -> None:
         systemd.require("the dead-man switch")
 
 
-def _check_fence(state: State, fence: int) -> None:
+def check_fence(state: State, fence: int) -> None:
+    """Raise FenceError if a newer deploy has acted here."""
     if 0 < fence < state.fence:
         raise FenceError(
             f"deploy log slot {fence} comes too late for app {state.app}: slot {state.fence} has acted on this host; "
@@ -253,19 +295,33 @@ def _check_staged(layout: Layout, version: str) -> None:
         )
 
 
-def _settled(state: State, version: str, served: str | None, spec: ActivationSpec) -> probe.Answer | None:
+def _settled(
+    layout: Layout, state: State, ends: tuple[str, str | None], spec: ActivationSpec, switch: Link
+) -> probe.Answer | None:
     """Proof that nothing is to be done, by one question to the app and one about its unit; None if there is none."""
+    version, served = ends
     if state.transaction or not version == served == state.current == state.last_good:
         return None
-    answer = probe.ask(spec.health, version) if spec.health else probe.Answer(True, "not probed")
-    if not answer.ok:
+    named = switch.probed(layout, version)
+    answer = probe.ask(spec.health, named) if spec.health else probe.Answer(True, "not probed")
+    if answer.ok and not (spec.acts and systemd.trouble(systemd.show(spec.unit or ""), time.monotonic())):
+        return answer
+    if switch.repeats or (spec.acts and not systemd.runs(spec.unit or "")):
         return None
-    if spec.acts and systemd.trouble(systemd.show(spec.unit or ""), time.monotonic()):
-        return None
-    return answer
+    return _proof_of_unchanged(layout.app, spec, named, switch)
 
 
-def _remember_fence(layout: Layout, state: State, order: Order) -> State:
+def _proof_of_unchanged(app: str, spec: ActivationSpec, named: str, switch: Link) -> probe.Answer:
+    """Where doing it once more would be no remedy, there is only waiting until the app is well."""
+    try:
+        verdict = _prove(spec, named)
+    except (ProbeError, UnitError) as exc:
+        raise type(exc)(f"the {switch.noun} of {app} is unchanged, so nothing was done, but {exc}") from exc
+    return probe.Answer(True, verdict.last if verdict else "not probed")
+
+
+def remember_fence(layout: Layout, state: State, order: Order) -> State:
+    """The state with the fence of this order, written down if it is news."""
     if order.fence <= state.fence:
         return state
     state = replace(state, fence=order.fence)
@@ -273,13 +329,11 @@ def _remember_fence(layout: Layout, state: State, order: Order) -> State:
     return state
 
 
-def _origin(layout: Layout, state: State, served: str | None) -> tuple[str | None, tuple[str, ...]]:
+def origin_of(layout: Layout, state: State, served: str | None, switch: Link) -> tuple[str | None, tuple[str, ...]]:
     """Where to go back to. An abandoned transaction's origin is inherited: what it switched to was never proven."""
     if state.transaction:
         return state.transaction.from_version, ()
-    if served is None or os.path.isdir(layout.release(served)):
-        return served, ()
-    return None, (f"{layout.current} pointed to release {served}, which is not on this host: there is no way back",)
+    return switch.origin(layout, state, served)
 
 
 def _begin(
@@ -289,6 +343,7 @@ def _begin(
     phase: str,
     spec: ActivationSpec,
     order: Order,
+    switch: Link,
 ) -> tuple[_Journal, bool]:
     """Open a transaction, taking over an abandoned one. Returns its journal and whether the switch is armed yet.
 
@@ -297,12 +352,12 @@ def _begin(
     """
     abandoned = state.transaction
     transaction = _new_transaction(state, ends, phase, spec, order)
-    journal = _Journal(layout, replace(state, fence=transaction.fence), transaction)
+    journal = _Journal(layout, replace(state, fence=transaction.fence), transaction, switch)
     arm_first = spec.dead_man and (abandoned is not None or phase in _TOUCHED)
     if abandoned:
         hooks.kill_leftovers(abandoned.id)
     if arm_first:
-        _arm(layout, transaction, spec)
+        _arm(layout, transaction, spec, switch)
     _enter(journal, phase)
     if abandoned and abandoned.deadman:
         systemd.disarm(abandoned.deadman)
@@ -354,7 +409,7 @@ def _spec_from_journal(data: dict[str, Any]) -> ActivationSpec:
 
 def _forward(journal: _Journal, spec: ActivationSpec, order: Order, armed: bool) -> None:
     """The phases in order. One that has nothing to do is left out."""
-    layout, transaction = journal.layout, journal.transaction
+    layout, transaction, switch = journal.layout, journal.transaction, journal.switch
     version = transaction.to_version or ""
     context = hooks.HookContext(layout.app, version, transaction.from_version, layout.release(version), transaction.id)
     if spec.pre:
@@ -362,53 +417,31 @@ def _forward(journal: _Journal, spec: ActivationSpec, order: Order, armed: bool)
         hooks.run_hooks("pre", spec.pre, context)
     if spec.dead_man and not armed:
         _enter(journal, "armed")
-        _arm(layout, transaction, spec)
+        _arm(layout, transaction, spec, switch)
     _enter(journal, "switched")
-    _point_current(layout, version)
+    switch.point(layout, version)
     if spec.acts:
         _enter(journal, "restarted")
         _apply(spec)
     if spec.acts or spec.health:
         _enter(journal, "probing")
-        journal.health = _prove(spec, version)
+        journal.health = _prove(spec, switch.probed(layout, version))
     if spec.post:
         _enter(journal, "post")
         hooks.run_hooks("post", spec.post, context)
-    _enter(journal, "committed", closing=_committed(journal.state, transaction, order))
+    _enter(journal, "committed", closing=_committed(journal.state, transaction, order, switch))
 
 
-def _arm(layout: Layout, transaction: Transaction, spec: ActivationSpec) -> None:
+def _arm(layout: Layout, transaction: Transaction, spec: ActivationSpec, switch: Link) -> None:
     import sys
 
     from .runtime import ensure
 
     python = sys.executable if os.path.isabs(sys.executable or "") else "/usr/bin/python3"
     first_look = min(spec.watch_after, spec.patience)
-    command = [python, "-I", ensure(), "revert", "--root", layout.root, "--app", layout.app]
+    command = [python, "-I", ensure(), "revert", *switch.words, "--root", layout.root, "--app", layout.app]
     command += ["--transaction", transaction.id, "--grace", f"{spec.patience - first_look:.1f}"]
     systemd.arm(transaction.deadman or "", first_look, f"Dead-man switch of {layout.app}", command)
-
-
-def _point_current(layout: Layout, version: str) -> None:
-    """Replace the link in one step, durably."""
-    temporary = os.path.join(layout.home, ".current.new")
-    try:
-        if os.path.lexists(temporary):
-            os.unlink(temporary)
-        os.symlink(layout.link_target(version), temporary)
-        os.rename(temporary, layout.current)
-        fsync_dir(layout.home)
-    except OSError as exc:
-        raise StateError(f"cannot switch {layout.current} to {version}: {exc.strerror}; see {layout.home}") from exc
-
-
-def _remove_current(layout: Layout) -> None:
-    try:
-        if os.path.lexists(layout.current):
-            os.unlink(layout.current)
-            fsync_dir(layout.home)
-    except OSError as exc:
-        raise StateError(f"cannot remove {layout.current}: {exc.strerror}; see {layout.home}") from exc
 
 
 def _apply(spec: ActivationSpec) -> None:
@@ -452,7 +485,7 @@ class _Watch:
         return systemd.trouble(systemd.show(self._spec.unit or ""), self._since)
 
 
-def _committed(state: State, transaction: Transaction, order: Order) -> State:
+def _committed(state: State, transaction: Transaction, order: Order, switch: Link) -> State:
     version = transaction.to_version
     state = replace(
         state,
@@ -466,7 +499,7 @@ def _committed(state: State, transaction: Transaction, order: Order) -> State:
     if transaction.from_version == version:
         # The same release once more: who put it there first, and what came before it, stay true.
         return state
-    return replace(state, previous=transaction.from_version, deploy=order.deploy)
+    return replace(state, previous=switch.before(state, transaction, order.deploy), deploy=order.deploy)
 
 
 # --- back -------------------------------------------------------------------------------------------------------
@@ -475,9 +508,11 @@ def _committed(state: State, transaction: Transaction, order: Order) -> State:
 def _failure(journal: _Journal, spec: ActivationSpec, exc: BaseException, warnings: tuple[str, ...]) -> BaseException:
     """Go back, and put both stories into one error."""
     transaction = journal.transaction
-    home = _shown(transaction.from_version)
+    switch = journal.switch
+    home = switch.shown(transaction.from_version)
     story = (
-        f"release {transaction.to_version} of {journal.layout.app} failed in phase {transaction.phase}: {_text(exc)}"
+        f"{switch.noun} {transaction.to_version} of {journal.layout.app} failed in phase {transaction.phase}: "
+        f"{_text(exc)}"
     )
     revert_error = _try_back(journal, spec, failed=True)
     if revert_error:
@@ -502,20 +537,25 @@ def _failure(journal: _Journal, spec: ActivationSpec, exc: BaseException, warnin
 
 
 def _undo(
-    layout: Layout, state: State, ends: tuple[str | None, str | None, str], spec: ActivationSpec, order: Order
+    layout: Layout,
+    state: State,
+    ends: tuple[str | None, str | None, str],
+    spec: ActivationSpec,
+    order: Order,
+    switch: Link,
 ) -> ActivationResult:
     """Bring the host from ends[1] back to ends[0], in a transaction that can only end there."""
     origin, left, phase = ends
     if order.check:
         return ActivationResult("reverted", True, _closed(state, origin, None))
-    journal, _armed = _begin(layout, state, (origin, left), phase, spec, order)
+    journal, _armed = _begin(layout, state, (origin, left), phase, spec, order, switch)
     revert_error = _try_back(journal, spec, failed=False)
     if revert_error:
         result = ActivationResult(
             "failed", True, journal.state, "reverting", False, revert_error, journal.health, journal.seconds
         )
         raise ActivationError(
-            f"{layout.app} could not be returned from {left} to {_shown(origin)}: {revert_error}. "
+            f"{layout.app} could not be returned from {left} to {switch.shown(origin)}: {revert_error}. "
             "Run again to repair this host",
             result,
         )
@@ -538,16 +578,18 @@ def _go_back(journal: _Journal, spec: ActivationSpec, failed: bool) -> None:
     armed: it tries once more, and so does the next run.
     """
     layout, transaction = journal.layout, journal.transaction
-    origin = transaction.from_version
-    if link_version(layout) != origin or transaction.phase in _TOUCHED:
+    origin, switch = transaction.from_version, journal.switch
+    if transaction.phase == WRITTEN:
+        spec = replace(spec, unit=None, health=None)  # no unit has seen it
+    if switch.served(layout, origin) != origin or transaction.phase in _TOUCHED:
         _enter_if_possible(journal, "reverting")
         if origin is None:
-            _remove_current(layout)
+            switch.remove(layout)
             if spec.acts:
                 systemd.stop(spec.unit or "", spec.unit_timeout)
         else:
             _return_to(journal, spec, origin)
-    journal.write(_closed(journal.state, origin, transaction.to_version if failed else None))
+    journal.write(_closed(journal.state, origin, transaction.to_version if failed and switch.blames else None))
     journal.time_phase("closed")
 
 
@@ -560,20 +602,21 @@ def _enter_if_possible(journal: _Journal, phase: str) -> None:
 
 
 def _return_to(journal: _Journal, spec: ActivationSpec, origin: str) -> None:
-    layout = journal.layout
+    layout, switch = journal.layout, journal.switch
     if not os.path.isdir(layout.release(origin)):
-        raise StateError(f"release {origin} is not on this host any more; deploy a release again")
-    _point_current(layout, origin)
+        raise StateError(f"{switch.noun} {origin} is not on this host any more; {switch.remedy}")
+    switch.point(layout, origin)
+    named = switch.probed(layout, origin)
     try:
         if spec.acts:
             _apply(spec)
-        journal.health = _prove(spec, origin)
+        journal.health = _prove(spec, named)
     except (UnitError, ProbeError):
         if spec.mode != "reload" or not spec.acts:
             raise
         # What a bad release left behind may be beyond a reload.
         systemd.restart(spec.unit or "", spec.unit_timeout)
-        journal.health = _prove(spec, origin)
+        journal.health = _prove(spec, named)
 
 
 def _closed(state: State, origin: str | None, blamed: str | None) -> State:
@@ -595,19 +638,21 @@ def _abandoned_ends(transaction: Transaction) -> tuple[str | None, str | None, s
 
 
 def _ends_of_revert(
-    layout: Layout, state: State, version: str, order: Order, stable: str | None
+    layout: Layout, state: State, version: str | None, order: Order, stable: str | None
 ) -> tuple[str | None, str | None, str] | None:
-    if state.current != version:
+    if version is not None and state.current != version:
         return None
     if state.deploy is not None and state.deploy == order.deploy:
         origin = state.previous
+        if origin is None and version is None:
+            return None
     elif stable and stable != version and is_staged(layout, stable):
         origin = stable
     else:
         return None
     if origin is not None:
         _check_staged(layout, origin)
-    return origin, version, "reverting"
+    return origin, state.current, "reverting"
 
 
 # --- after ------------------------------------------------------------------------------------------------------
@@ -631,15 +676,15 @@ def _disarmed(journal: _Journal) -> tuple[str, ...]:
     return ()
 
 
-def _foresee(layout: Layout, version: str, order: Order) -> ActivationResult:
+def _foresee(layout: Layout, version: str, order: Order, switch: Link) -> ActivationResult:
     state = load(layout)
-    _check_fence(state, order.fence)
-    served = link_version(layout)
+    check_fence(state, order.fence)
+    served = switch.served(layout, version)
     if not state.transaction and version == served == state.current:
         return ActivationResult("unchanged", False, state)
-    origin, warnings = _origin(layout, state, served)
+    origin, warnings = origin_of(layout, state, served, switch)
     foreseen = _new_transaction(state, (origin, version), "begin", ActivationSpec(dead_man=False), order)
-    return ActivationResult("active", True, _committed(state, foreseen, order), warnings=warnings)
+    return ActivationResult("active", True, _committed(state, foreseen, order, switch), warnings=warnings)
 
 
 def _lock_unless(check: bool, layout: Layout, timeout: float) -> Any:
@@ -681,10 +726,6 @@ def _ended_within(pid: int, pid_start: str, seconds: float) -> bool:
     finally:
         os.close(descriptor)
     return not is_alive(pid, pid_start)
-
-
-def _shown(version: str | None) -> str:
-    return version or "no release"
 
 
 def _text(exc: BaseException) -> str:

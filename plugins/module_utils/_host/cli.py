@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .layout import Layout
+    from .switch import Link
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """`revert --root /srv --app hello --transaction ID [--grace SECONDS]`; returns the exit code."""
+    """`revert [--kind config] --root /srv --app hello --transaction ID [--grace SECONDS]`; returns the exit code."""
     import argparse
 
     parser = argparse.ArgumentParser(prog="dtk-host", description="The on-host part of the deploy toolkit.")
     commands = parser.add_subparsers(dest="command", required=True)
     revert = commands.add_parser("revert", help="return to the release before, if a transaction was abandoned")
+    revert.add_argument("--kind", choices=("release", "config"), default="release", help="what was switched")
     revert.add_argument("--root", default="/srv")
     revert.add_argument("--app", required=True)
     revert.add_argument("--transaction", required=True, help="act only while this transaction is open")
@@ -28,12 +34,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _revert(options: object) -> int:
     from .activate import finish_abandoned
     from .errors import HostError
-    from .layout import Layout
 
     try:
-        done = finish_abandoned(Layout(options.app, options.root), options.transaction, options.grace)
+        layout, switch = _subject(options)
+        done = finish_abandoned(layout, options.transaction, options.grace, switch)
     except HostError as exc:
         sys.stderr.write(f"{exc}\n")
         return 1
     sys.stdout.write(f"{done}\n")
     return 0
+
+
+def _subject(options: object) -> tuple[Layout, Link]:
+    if options.kind == "config":
+        from .config_files import ConfigLayout
+        from .config_switch import Files
+
+        return ConfigLayout(options.app, options.root), Files()
+    from .layout import Layout
+    from .switch import LINK
+
+    return Layout(options.app, options.root), LINK

@@ -61,3 +61,7 @@ class UnitError(HostError):
 
 class ProbeError(HostError):
     """An app did not become healthy before the deadline."""
+
+
+class ConfigError(HostError):
+    """Settings, or what is asked of the files that hold them, can't be used."""

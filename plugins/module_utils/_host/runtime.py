@@ -13,11 +13,16 @@ from .errors import UnitError
 FOLDER = "/usr/local/lib/dtk"
 PACKAGE = "dtk_host"
 # What the command line needs, and no more: every run hashes these sources.
-FACADE = "host"
+FACADE = "host"  # the one that answers requests
+FACADES = ("app_config", FACADE)
 MODULES = (
     "activate",
     "archive",
     "cli",
+    "config_files",
+    "config_schema",
+    "config_switch",
+    "config_text",
     "errors",
     "fetch",
     "files",
@@ -30,6 +35,7 @@ MODULES = (
     "runtime",
     "stage",
     "state",
+    "switch",
     "systemd",
 )
 _KEEP = 2
@@ -69,7 +75,7 @@ def location(sources: dict[str, str], folder: str = FOLDER) -> str:
 
 
 def read_sources() -> dict[str, str]:
-    """Sources of this package and its facade by file name, from a folder, from a module's zip or from its own zip."""
+    """Sources of this package and its facades by file name, from a folder, from a module's zip or from its own zip."""
     from importlib.util import find_spec
 
     from . import cli
@@ -77,7 +83,7 @@ def read_sources() -> dict[str, str]:
     package = cli.__name__.rpartition(".")[0]  # Ansible sends to a host what is imported: so the command line, too
     above = package.rpartition(".")[0]
     sources = {"__main__.py": _START, f"{PACKAGE}/__init__.py": "", f"{PACKAGE}/_host/__init__.py": ""}
-    for name in (FACADE, *(f"_host.{module}" for module in MODULES)):
+    for name in (*FACADES, *(f"_host.{module}" for module in MODULES)):
         found = find_spec(f"{above}.{name}")
         source = found.loader.get_source(f"{above}.{name}") if found and found.loader else None
         if not source:

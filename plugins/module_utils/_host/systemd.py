@@ -112,6 +112,11 @@ def trouble(unit: Unit, since: float) -> str | None:
     return None
 
 
+def runs(unit: str) -> bool:
+    """Whether a unit is started, or on its way there."""
+    return show(unit).active not in ("inactive", "failed")
+
+
 def restart(unit: str, timeout: float) -> None:
     """Restart a unit, or start it if it does not run; raises UnitError."""
     _act("restart", unit, timeout)

@@ -21,6 +21,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.sysops.dtk.plugins.action import release
 from ansible_collections.sysops.dtk.plugins.module_utils import host
 from ansible_collections.sysops.dtk.plugins.module_utils._host import runtime
+from ansible_collections.sysops.dtk.plugins.plugin_utils import on_host
 
 from tests.unit.run_module import run_module
 
@@ -143,7 +144,7 @@ def test_the_program_is_asked_by_stdin(python: str, used: str, check: bool) -> N
     action, result = rehearse({"rc": 0, "stdout": 'Welcome!\n{"changed": true}\n'}, python, check=check)
     assert result["changed"] is True
     ((command, request),) = action.asked
-    assert f"exec {used} -I {release.PROGRAM} call" in command
+    assert f"exec {used} -I {on_host.PROGRAM} call" in command
     assert command.startswith("LANG=C ")
     assert "secret" not in command
     assert request["options"]["source"] == "https://x/y?secret"
