@@ -5,8 +5,8 @@
 """The controller's part of module app_config: checks settings against their schema, and hands them over unseen.
 
 The settings go by stdin to the program that an earlier activation left on the host, or as one piece of text to the
-module. As a dictionary each of their values would be taken for a secret of its own, and a result would read as if a
-setting `true` or `hello` had been torn out of it.
+module. Of a dictionary, Ansible would mask each value wherever it stands, and a setting `a` would leave no result
+readable.
 """
 
 from __future__ import annotations
@@ -20,9 +20,6 @@ from ansible.errors import AnsibleError
 from ansible_collections.sysops.dtk.plugins.module_utils import app_config
 from ansible_collections.sysops.dtk.plugins.plugin_utils.on_host import OnHostAction
 
-# Checked here, where the message about a wrong one can be kept free of its value.
-_OPTIONS = {**app_config.OPTIONS, "config": {"type": "raw", "no_log": True}}
-
 
 class ActionModule(OnHostAction):
     """Runs module app_config."""
@@ -30,7 +27,7 @@ class ActionModule(OnHostAction):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result = super().run(tmp, task_vars)
         _validation, options = self.validate_argument_spec(
-            argument_spec=_OPTIONS,
+            argument_spec=app_config.OPTIONS,
             mutually_exclusive=[("config", "paths")],
             required_if=[("state", wanted, ("config", "paths"), True) for wanted in ("written", "active")],
         )

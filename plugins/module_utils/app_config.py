@@ -30,7 +30,7 @@ Options = Mapping[str, Any]
 OPTIONS: dict[str, Any] = {
     **host.APP_OPTIONS,
     "state": {"type": "str", "choices": ["written", "active", "reverted"], "default": "active"},
-    "config": {"type": "dict", "no_log": True},
+    "config": {"type": "raw", "no_log": True},  # of type dict, a result would show it: only its text is masked
     "paths": {"type": "list", "elements": "str"},
     "format": {"type": "list", "elements": "str", "choices": list(FORMATS), "default": ["json"]},
     "path": {"type": "path"},
@@ -116,7 +116,8 @@ def _converge(options: Options, check: bool, diff: bool) -> dict[str, Any]:
     if options["state"] == "reverted":
         before, after, done = _reverted(task)
     else:
-        check_settings(options.get("config"), options.get("schema"))
+        options = {**options, "config": _tree(options.get("config"))}
+        check_settings(options["config"], options.get("schema"))
         after = _wanted(options)
         before = _known(layout, config_files.on_disk([item.path for item in after.files]))
         if before.id != after.id:
@@ -201,6 +202,16 @@ def _spec(options: Options, alone: bool) -> ActivationSpec:
     return replace(spec, unit=None, health=None, dead_man=False) if alone else spec
 
 
+def _tree(config: Any) -> Any:
+    """A module gets it as one piece of text."""
+    import json
+
+    try:
+        return json.loads(config) if isinstance(config, str) else config
+    except ValueError:
+        return config
+
+
 def _wanted(options: Options) -> Version:
     tree = options["config"]
     uid, gid, mode = _uid(options.get("owner")), _gid(options.get("group"), options["app"]), _mode(options["mode"])
@@ -208,7 +219,14 @@ def _wanted(options: Options) -> Version:
     for kind, path in _paths(options).items():
         text = config_text.render(tree, kind, options["env_prefix"], options["env_separator"])
         files.append(File(path, text.encode(), uid, gid, mode))
-    return Version(tuple(files), tree, tuple(options.get("secure") or ()))
+    return Version(tuple(files), tree, _hidden(tree, options))
+
+
+def _hidden(tree: Mapping[str, Any], options: Options) -> tuple[str, ...]:
+    """Keys that are sensitive now, and stay so for those who compare with these settings later."""
+    secure = tuple(options.get("secure") or ())
+    hidden = (path for path in config_text.leaves(tree) if config_text.is_sensitive(path, options["sensitive"], secure))
+    return tuple(sorted({*secure, *map(config_text.dotted, hidden)}))
 
 
 def _paths(options: Options) -> dict[str, str]:

@@ -50,7 +50,7 @@ options:
     description:
       - The settings, a dictionary of any depth. The controller has fetched them.
       - Exactly one of O(config) and O(paths) is needed, but for O(state=reverted).
-    type: dict
+    type: raw
   paths:
     description:
       - Paths of Parameter Store whose settings the host reads itself, the least specific first. Later ones win.

@@ -559,7 +559,8 @@ def _undo(
             "Run again to repair this host",
             result,
         )
-    journal.write(replace(journal.state, activated_at=order.now(), activated_by=order.by, deploy=order.deploy))
+    deploy = switch.undone(state, journal.state, order.deploy)
+    journal.write(replace(journal.state, activated_at=order.now(), activated_by=order.by, deploy=deploy))
     return _finished(journal, "reverted", "reverting", ())
 
 

@@ -88,10 +88,11 @@ def read_file(path: str) -> File:
         if os.path.islink(path):
             raise StateError(f"{path} is a symbolic link; remove it or give another path") from exc
         raise StateError(f"cannot read {path}: {exc.strerror}; run as root, or give another path") from exc
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(descriptor)
+        raise StateError(f"{path} is not a file; remove it or give another path")
     with os.fdopen(descriptor, "rb") as stream:
-        found = os.fstat(stream.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise StateError(f"{path} is not a file; remove it or give another path")
         return File(path, stream.read(), found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode))
 
 

@@ -61,6 +61,10 @@ class Files(Link):
         waits = found is not None and found.phase == "written"
         return waits and deploy not in (found.deploy if found else None, state.deploy)
 
+    def undone(self, before: State, after: State, deploy: str | None) -> str | None:
+        """The one that put the present files there, so that reverting twice does not go back twice."""
+        return before.deploy if before.current == after.current else None
+
     def probed(self, layout: Layout, version: str) -> str:
         return link_version(_app(layout)) or ""
 

@@ -51,6 +51,10 @@ class Link:
         """Whether an open transaction is none of a revert's business."""
         return False
 
+    def undone(self, before: State, after: State, deploy: str | None) -> str | None:
+        """Which deploy the state names once a revert, which is part of `deploy`, is done."""
+        return deploy
+
     def probed(self, layout: Layout, version: str) -> str:
         """What {version} stands for in a probe."""
         return version
