@@ -34,6 +34,7 @@ _MAX_STANDARD = 10_000
 _WIDTH = 400  # of a list of names in a sentence
 _PATH = re.compile(r"(/[A-Za-z0-9_.-]+)+")
 _ENV = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+_VALUES = "the values given"
 _LONG_ENOUGH = 4  # to be blacked out wherever it appears; a shorter text is in every other word
 _CREDENTIALS = ("access_key", "secret_key", "session_token")
 
@@ -71,8 +72,8 @@ SET_OPTIONS: dict[str, Any] = {
 }
 DIFF_OPTIONS: dict[str, Any] = {
     **_COMMON,
-    "before": {"type": "dict", "options": _SIDE, "default": {}},
-    "after": {"type": "dict", "options": _SIDE, "default": {}},
+    "before": {"type": "dict", "options": _SIDE},
+    "after": {"type": "dict", "options": _SIDE},
     "secure": {"type": "bool", "default": False},
 }
 HISTORY_OPTIONS: dict[str, Any] = {
@@ -126,11 +127,11 @@ def answer_diff(options: dict[str, Any], client: Client, clock: Clock, _check: b
     try:
         names, sides, warnings = [], [], []
         for side in ("before", "after"):
-            name, parameters, root, told = _side(options, options[side], client, clock)
+            name, parameters, root, told = _side(options, options[side] or {}, client, clock)
             names.append(name)
             sides.append(config_view.leaves_of(Current(parameters, root, options["secure"])))
             warnings += told
-        if names[0] == names[1]:
+        if names[0] == names[1] != _VALUES:
             raise SettingsError(
                 f"before and after are both {names[0]}. Give one of them another env, app, path, label, time or values."
             )
@@ -175,32 +176,32 @@ def answer_history(options: dict[str, Any], client: Client, clock: Clock, _check
     }
 
 
-def hide_values(module: Any, answer: dict[str, Any], *places: str) -> dict[str, Any]:
-    """Let nothing that a module shows hold a sensitive value, and everything else be readable.
+def take_options(module: Any, *sides: str) -> dict[str, Any]:
+    """The options of an AnsibleAWSModule; what it shows of them from now on is masked.
 
-    places: the options that hold `values`, "" for the module itself.
+    sides: the options that hold `values`, "" for the module itself. Ansible logs none of them, but for that it would
+    black out each of their texts and numbers wherever it is in the result, be it a "1" or a "true".
     """
     curtain = Curtain(module.params["sensitive"])
-    shown = dict(module.params)
+    options = dict(module.params)
     plain: set[str] = set()
     secret: set[str] = set()
-    for place in places:
-        holder = module.params[place] if place else module.params
-        values = (holder or {}).get("values")
-        if not values:
+    for side in sides:
+        holder = module.params[side] if side else module.params
+        if not holder or not holder["values"]:
             continue
-        for at, value in config_change.leaves(values):
-            (secret if curtain.hides(at) else plain).update(_texts(value))
-        masked = curtain.shown((), config_view.Leaf(values))
-        if place:
-            shown[place] = {**holder, "values": masked}
-        else:
-            shown["values"] = masked
+        values = holder["values"]
+        if side:
+            options[side] = dict(holder)
+        for place, value in config_change.leaves(values):
+            (secret if curtain.hides(place) else plain).update(_texts(value))
+        holder["values"] = curtain.shown((), config_view.Leaf(values))
     credentials = {module.params[name] for name in _CREDENTIALS if module.params.get(name)}
-    module.no_log_values = (
-        (module.no_log_values - plain) | credentials | {text for text in secret if len(text) >= _LONG_ENOUGH}
-    )
-    return {**answer, "invocation": {"module_args": shown}}
+    # An AnsibleAWSModule holds the module of Ansible, which alone knows what to black out.
+    ansible = getattr(module, "_module", module)
+    ansible.no_log_values -= plain - credentials
+    ansible.no_log_values -= {text for text in secret if len(text) < _LONG_ENOUGH} - credentials
+    return options
 
 
 def path_of(options: Mapping[str, Any]) -> str:
@@ -456,7 +457,7 @@ def _side(
     """What one side of a comparison is called, its parameters, their root, and warnings."""
     given = _given(side)
     if "values" in given:
-        return "values", config_tree.flatten(given["values"], "/values"), "/values", []
+        return _VALUES, config_tree.flatten(given["values"], "/values"), "/values", []
     asked = _asked(options, side)
     root = path_of(asked)
     parameters, warnings = _state_of(client("ssm"), root, asked, options["secure"], clock)

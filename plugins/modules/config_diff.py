@@ -19,7 +19,6 @@ options:
   before:
     description: The one side. What is not given here is as in the options of the module.
     type: dict
-    default: {}
     suboptions: &side
       app:
         description: Name of the app.
@@ -48,7 +47,6 @@ options:
   after:
     description: The other side. What is not given here is as in the options of the module.
     type: dict
-    default: {}
     suboptions: *side
   secure:
     description:
@@ -136,7 +134,7 @@ text:
   returned: success
   type: list
   elements: str
-  sample: ["+  db/replica  db-2.prod.example", "~  workers     2 -> 8", "1 added, 1 changed, 0 removed, 12 settings the same"]
+  sample: ["+  db/replica  db-2.prod.example", "~  workers     2 -> 8"]
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
@@ -145,12 +143,12 @@ from ansible_collections.sysops.dtk.plugins.module_utils import clients, setting
 
 def main() -> None:
     module = AnsibleAWSModule(argument_spec=settings.DIFF_OPTIONS, supports_check_mode=True)
+    options = settings.take_options(module, "before", "after")
     answer = settings.answer_diff(
-        module.params, lambda service: clients.client(module, service), clients.now, module.check_mode
+        options, lambda service: clients.client(module, service), clients.now, module.check_mode
     )
     for warning in answer.pop("warnings", []):
         module.warn(warning)
-    answer = settings.hide_values(module, answer, "before", "after")
     (module.fail_json if answer.get("failed") else module.exit_json)(**answer)
 
 

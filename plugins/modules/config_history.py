@@ -24,7 +24,7 @@ options:
     elements: str
     default: ["*"]
   since:
-    description: Tell only what was written since then, for instance V(2026-01-31T12:00:00Z), or V(2h) for two hours ago.
+    description: Tell only what was written since then, like V(2026-01-31T12:00:00Z), or V(2h) for two hours ago.
     type: str
   at:
     description: Tell the history up to then, and the settings as they were then. By default now.
@@ -84,8 +84,8 @@ at:
   sample: "2026-01-31T12:00:00Z"
 history:
   description:
-    - The versions, newest first. C(by) is the AWS identity that wrote it, C(why) what the writer remarked, C(before) the
-      value of the version before.
+    - The versions, newest first. C(by) is the AWS identity that wrote it, C(why) what the writer remarked, C(before)
+      the value of the version before.
     - Sensitive values and those of SecureStrings are masked.
   returned: success
   type: list
@@ -112,7 +112,7 @@ text:
   returned: success
   type: list
   elements: str
-  sample: ["2026-01-31T11:58:12Z  log_level  v4  info -> debug  deployer/alice  by alice@laptop: looking for the slow query"]
+  sample: ["2026-01-31T11:58:12Z  log_level  v4  info -> debug  deployer/alice  by alice: a slow query"]
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule

@@ -11,14 +11,14 @@ version_added: 0.2.0
 short_description: Write, copy and delete the settings of an app or an env in Parameter Store
 description:
   - Brings a tree of settings into AWS Systems Manager Parameter Store. Only what differs is written.
-  - Everything is checked before the first write, that is names, types and sizes. Writing itself is no transaction, since
-    Parameter Store writes one parameter at a time. A run that fails half-way says what is written and what is not,
-    and the same task goes on from there.
+  - Everything is checked before the first write, that is names, types and sizes. Writing itself is no transaction,
+    since Parameter Store writes one parameter at a time. A run that fails half-way says what is written and what is
+    not, and the same task goes on from there.
   - A setting that changes its type changes the name of its parameter, for instance from C(port) to C(port.int). The new
     one is written first and the old one is deleted right after it. Readers that look in between find the setting twice
     and are refused, so they keep what they had. A setting is never missing in between.
-  - A parameter that somebody else wrote between reading and writing is told as a warning, with who wrote it. A new one is
-    never written over one that appeared in between.
+  - A parameter that somebody else wrote between reading and writing is told as a warning, with who wrote it. A new one
+    is never written over one that appeared in between.
 author:
   - Deploy Toolkit authors (@sysops)
 options:
@@ -89,13 +89,13 @@ options:
   secure:
     description:
       - Whether SecureStrings may be read, copied, changed and deleted. They stay SecureStrings.
-      - If not, those that would be copied or deleted are left alone and named in a warning; to give O(values) for one is
-        an error. Nothing is decrypted then, so the right to do so is not needed.
+      - If not, those that would be copied or deleted are left alone and named in a warning; to give O(values) for one
+        is an error. Nothing is decrypted then, so the right to do so is not needed.
     type: bool
     default: false
   kms_key:
-    description: The KMS key of SecureStrings that are written. By default an existing one keeps its key and a new one gets
-      the account's C(aws/ssm).
+    description: The KMS key of SecureStrings that are written. By default an existing one keeps its key and a new one
+      gets the account's C(aws/ssm).
     type: str
   tier:
     description:
@@ -106,7 +106,7 @@ options:
     default: standard
   by:
     description:
-      - Who changes the settings, for the history. By default the user and host that run this, and nobody if it is empty.
+      - Who changes the settings, for the history. By default the user and host that run this. It may be empty.
       - Parameter Store itself notes the AWS identity too.
     type: str
   why:
@@ -206,7 +206,7 @@ settings:
   description: Which settings are added, removed and changed, and how many stay. Sensitive values are masked.
   returned: success
   type: dict
-  sample: {"added": {}, "removed": {}, "changed": {"log_level": {"before": "info", "after": "debug"}}, "same": 4, "unknown": []}
+  sample: {"added": {}, "removed": {}, "changed": {"log_level": {"before": "info", "after": "debug"}}, "same": 4}
 written:
   description: Names of the parameters that are written, in this order. In check mode those that would be.
   returned: always, unless nothing could be begun
@@ -245,12 +245,12 @@ from ansible_collections.sysops.dtk.plugins.module_utils import clients, setting
 
 def main() -> None:
     module = AnsibleAWSModule(argument_spec=settings.SET_OPTIONS, supports_check_mode=True)
+    options = settings.take_options(module, "")
     answer = settings.answer_set(
-        module.params, lambda service: clients.client(module, service), clients.now, module.check_mode
+        options, lambda service: clients.client(module, service), clients.now, module.check_mode
     )
     for warning in answer.pop("warnings", []):
         module.warn(warning)
-    answer = settings.hide_values(module, answer, "")
     (module.fail_json if answer.get("failed") else module.exit_json)(**answer)
 
 
