@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible_collections.sysops.dtk.plugins.module_utils import app_config
 from ansible_collections.sysops.dtk.plugins.plugin_utils.on_host import OnHostAction
+
+# Nothing is printed here, and what Ansible masks may hold no date.
+_OPTIONS = {**app_config.OPTIONS, "config": {"type": "raw"}}
 
 
 class ActionModule(OnHostAction):
@@ -27,7 +29,7 @@ class ActionModule(OnHostAction):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result = super().run(tmp, task_vars)
         _validation, options = self.validate_argument_spec(
-            argument_spec=app_config.OPTIONS,
+            argument_spec=_OPTIONS,
             mutually_exclusive=[("config", "paths")],
             required_if=[("state", wanted, ("config", "paths"), True) for wanted in ("written", "active")],
         )
@@ -42,6 +44,7 @@ class ActionModule(OnHostAction):
         schema = self._schema(options["schema"])
         if options["config"] is None:
             return {"schema": schema}
+        app_config.check_keys(options["config"])
         config = _plain(options["config"], "config")
         app_config.check_settings(config, schema)
         return {"schema": None, "config": config}
@@ -70,19 +73,10 @@ class ActionModule(OnHostAction):
 def _plain(value: Any, option: str) -> Any:
     """As JSON has it: without the marks of Ansible, a date as text."""
     try:
-        return json.loads(json.dumps(_revealed(value), default=_text))
+        return json.loads(json.dumps(value, default=_text))
     except (TypeError, ValueError) as exc:
         # Python names the type, never the value.
         raise AnsibleError(f"{option} holds something that JSON cannot tell ({exc}); give plain values") from None
-
-
-def _revealed(value: Any) -> Any:
-    """A key that is no text stays what it is, for the message about it; json.dumps would make text of it."""
-    if isinstance(value, Mapping):
-        if any(not isinstance(key, str) for key in value):
-            app_config.check_settings(value, None)
-        return {key: _revealed(item) for key, item in value.items()}
-    return value
 
 
 def _text(value: Any) -> str:

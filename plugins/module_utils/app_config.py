@@ -23,7 +23,7 @@ from ._host.errors import ConfigError, HostError
 from ._host.lock import app_lock
 from ._host.state import State, load
 
-__all__ = ["OPTIONS", "HostError", "answer", "check_settings", "failure"]
+__all__ = ["OPTIONS", "HostError", "answer", "check_keys", "check_settings", "failure"]
 
 Options = Mapping[str, Any]
 
@@ -78,6 +78,12 @@ def failure(error: Exception, options: Options) -> dict[str, Any]:
     except HostError:
         state = State(options["app"])
     return {**told, **_of_state(state), "phase": None, "reverted": None, "revert_error": None}
+
+
+def check_keys(config: Any) -> None:
+    """Raise ConfigError where a key is no text, of which JSON would silently make text."""
+    if isinstance(config, Mapping):
+        config_text.leaves(config)
 
 
 def check_settings(config: Any, schema: Any) -> None:

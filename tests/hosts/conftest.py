@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.sysops.dtk.plugins.module_utils._host import runtime
 
 from tests.lab import Lab, LabHost
 from tests.lab.artifacts import build_release
@@ -86,7 +87,8 @@ class Hello:
         with tarfile.open(fileobj=buffer, mode="w") as tar:
             for path in sorted(CODE.glob("*.py")):
                 tar.add(path, f"dtk_host/_host/{path.name}")
-            tar.add(CODE.with_name("host.py"), "dtk_host/host.py")
+            for facade in runtime.FACADES:
+                tar.add(CODE.with_name(f"{facade}.py"), f"dtk_host/{facade}.py")
             tar.add(Path(__file__).with_name("driver.py"), "driver.py")
         self.put(buffer.getvalue(), "mkdir -p /opt/dtk && tar -x -C /opt/dtk")
 
