@@ -320,10 +320,10 @@ def _told(options: Options, before: Version, after: Version) -> dict[str, Any]:
         for item in after.files
     ]
     if before.tree is None or after.tree is None:
-        keys = None if before.id != after.id else {"added": [], "changed": [], "removed": []}
+        changes = None if before.id != after.id else {"added": [], "changed": [], "removed": []}
     else:
-        keys = config_text.changes(config_text.leaves(before.tree), config_text.leaves(after.tree))
-    return {"files": files, "keys": keys}
+        changes = config_text.changes(config_text.leaves(before.tree), config_text.leaves(after.tree))
+    return {"files": files, "changes": changes}
 
 
 def _diff(options: Options, before: Version, after: Version) -> dict[str, str]:

@@ -224,7 +224,7 @@ files:
       description: Whether its content, owner, group or mode differ from what was there.
       type: bool
   sample: [{path: /etc/hello/config.json, sha256: 5feceb66ffc8…, changed: true}]
-keys:
+changes:
   description: Names of the settings that differ from what was there. Null if the file there was not written by this
     toolkit and cannot be read.
   returned: success

@@ -79,16 +79,16 @@ def health(folder: Path) -> Iterator[dict[str, Any]]:
 def test_the_life_of_settings(host: Host) -> None:
     first = host.run(FIRST, deploy="d1", fence=1, by="alice")
     assert (first["changed"], first["outcome"], first["phase"]) == (True, "active", "committed")
-    assert first["keys"] == {"added": ["db.host", "db.password", "greeting"], "changed": [], "removed": []}
+    assert first["changes"] == {"added": ["db.host", "db.password", "greeting"], "changed": [], "removed": []}
     assert host.tree() == FIRST
     again = host.run(FIRST, deploy="d1", fence=1)
     assert (again["changed"], again["outcome"], again["files"][0]["changed"]) == (False, "unchanged", False)
     second = host.run(SECOND, deploy="d2", fence=2)
-    assert second["keys"] == {"added": ["port"], "changed": ["db.password", "greeting"], "removed": []}
+    assert second["changes"] == {"added": ["port"], "changed": ["db.password", "greeting"], "removed": []}
     assert (second["previous"], second["fence"]) == (first["current"], 2)
     back = host.run(state="reverted", deploy="d2", fence=2)
     assert (back["changed"], back["outcome"], back["current"]) == (True, "reverted", first["current"])
-    assert back["keys"]["removed"] == ["port"]
+    assert back["changes"]["removed"] == ["port"]
     assert host.tree() == FIRST
     once_more = host.run(state="reverted", deploy="d2", fence=2)
     assert (once_more["changed"], once_more["outcome"]) == (False, "unchanged")
@@ -129,7 +129,7 @@ def test_owner_group_and_mode_are_kept_true(host: Host) -> None:
     host.run(FIRST)
     if os.geteuid() == 0:
         done = host.run(FIRST, group=group)
-        assert (done["changed"], done["keys"]["changed"]) == (True, [])
+        assert (done["changed"], done["changes"]["changed"]) == (True, [])
         assert host.file.group() == group
         assert host.run(FIRST, group=group)["changed"] is False
     assert host.run(FIRST, mode="0600")["changed"] is True
@@ -201,7 +201,7 @@ def test_files_of_others_are_put_back_as_they_were(host: Host) -> None:
     host.file.write_text("by hand\n")
     host.file.chmod(0o604)
     done = host.run(FIRST, deploy="d1")
-    assert done["keys"] is None
+    assert done["changes"] is None
     host.run(state="reverted", deploy="d1")
     assert host.file.read_text() == "by hand\n"
     assert stat.S_IMODE(host.file.stat().st_mode) == 0o604
@@ -211,7 +211,7 @@ def test_a_change_by_hand_is_corrected_and_its_keys_are_told(host: Host) -> None
     host.run(FIRST)
     host.file.write_text(json.dumps({"greeting": "hacked", "db": FIRST["db"]}))
     done = host.run(FIRST)
-    assert (done["outcome"], done["keys"]["changed"], host.tree()) == ("active", ["greeting"], FIRST)
+    assert (done["outcome"], done["changes"]["changed"], host.tree()) == ("active", ["greeting"], FIRST)
 
 
 @pytest.mark.parametrize("state", ["written", "active", "reverted"])
@@ -224,7 +224,7 @@ def test_check_mode_tells_the_same_diff_and_changes_nothing(host: Host, state: s
     assert host.files() == before
     done = host.run(state=state, **more)
     assert foreseen["changed"] is done["changed"] is True
-    same = ("diff", "keys", "outcome", "files")
+    same = ("diff", "changes", "outcome", "files")
     assert [foreseen[name] for name in same] == [done[name] for name in same]
     assert foreseen["diff"]["before"] != foreseen["diff"]["after"]
     after = host.files()
@@ -346,7 +346,7 @@ def test_a_host_reads_its_settings_itself(host: Host, aws: EmulatedAws) -> None:
         ssm.put_parameter(Name=f"{aws.prefix}{name}", Value=value, Type=kind)
     paths = [f"{aws.prefix}/_shared", f"{aws.prefix}/prod/hello/config"]
     done = host.run(paths=paths, environ=aws.environ())
-    assert (done["outcome"], done["keys"]["added"]) == ("active", ["log.level", "login", "port"])
+    assert (done["outcome"], done["changes"]["added"]) == ("active", ["log.level", "login", "port"])
     assert host.tree() == {"log": {"level": "debug"}, "port": 8080, "login": CANARY}
     assert "login: (sensitive)" in done["diff"]["after"]
     assert host.run(paths=paths, environ=aws.environ())["changed"] is False
