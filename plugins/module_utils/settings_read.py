@@ -17,8 +17,10 @@ from ._core.errors import ConfigTreeError
 from ._core.setting_layers import READERS, Layer, Settings, Term, assemble, parse
 
 __all__ = [
+    "FAILURES",
     "READERS",
     "AwsError",
+    "ConfigTreeError",
     "DeniedError",
     "Layer",
     "MissingError",

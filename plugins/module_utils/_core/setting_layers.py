@@ -6,13 +6,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .config_tree import Parameter, nest, overlay, parts_below, typed
+from .config_tree import Parameter, nest, overlay, parts_below, split, typed
 from .errors import ConfigTreeError
 
 SECURE = "SecureString"
@@ -117,9 +116,9 @@ def _read(layer: Layer, reader: Reader) -> tuple[Mapping[str, Any], dict[str, bo
     marks = {}
     for parameter in layer.parameters:
         *above, leaf = parts_below(parameter.name, layer.term.path)
-        marks[".".join([*above, reader(leaf, parameter)[0]])] = parameter.type == SECURE
-    how = {} if reader is typed else {"typed": reader}
-    return nest(layer.parameters, layer.term.path, **how), marks
+        key = split(leaf, parameter.type)[0] if reader is typed else leaf
+        marks[".".join([*above, key])] = parameter.type == SECURE
+    return nest(layer.parameters, layer.term.path, typed=reader), marks
 
 
 Reader = Callable[[str, Parameter], "tuple[str, Any]"]
@@ -130,17 +129,12 @@ def _text(leaf: str, parameter: Parameter) -> tuple[str, Any]:
 
 
 def _json(leaf: str, parameter: Parameter) -> tuple[str, Any]:
-    if parameter.type != "StringList":
-        try:
-            return leaf, json.loads(parameter.value, parse_constant=_refuse)
-        except (ValueError, RecursionError):
-            pass  # then it is text
-    return _text(leaf, parameter)
-
-
-def _refuse(_constant: str) -> None:
-    """NaN and the like are no JSON."""
-    raise ValueError
+    if parameter.type == "StringList":
+        return _text(leaf, parameter)
+    try:
+        return leaf, typed(f"{leaf}.json", parameter)[1]
+    except ConfigTreeError:
+        return leaf, parameter.value
 
 
 READERS: dict[str, Reader] = {"suffix": typed, "text": _text, "json": _json}
