@@ -98,18 +98,25 @@ class Settings:
             assert time.monotonic() < deadline, (seen, self.hello.journal())
             time.sleep(0.2)
 
-    def ansible(self, pipelining: bool, **options: Any) -> str:
-        """What the module, sent there over SSH by Ansible, makes it print at most."""
-        ansible = Path(sys.executable).with_name("ansible")
-        given = json.dumps({"app": "hello", **UNIT, **options})
-        command = [ansible, "-i", f"{self.host.address},", "all", "-vvv", "--diff", "-m", "sysops.dtk.app_config"]
+    def ansible(self, pipelining: bool, *words: str) -> str:
+        """What a program of Ansible, as talkative as it gets, prints of its work on the host."""
         environ = {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS)}
         environ = {**os.environ, **self.hello.lab.environ, **environ, "ANSIBLE_PIPELINING": str(pipelining)}
-        done = subprocess.run(
-            [*command, "-a", given], env=environ, capture_output=True, text=True, timeout=180, check=False
-        )
+        program = str(Path(sys.executable).with_name(words[0]))
+        command = [program, "-i", f"{self.host.address},", "-vvvvvv", "--diff", *words[1:]]
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=180, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
+
+    def module(self, pipelining: bool, config: Any) -> str:
+        given = json.dumps({"app": "hello", **UNIT, "config": config})
+        return self.ansible(pipelining, "ansible", "all", "-m", "sysops.dtk.app_config", "-a", given)
+
+    def leaks(self) -> list[str]:
+        """Places on the host that hold a secret and should not."""
+        where = f"grep -rl {CANARY} /tmp /root /var/tmp /run /var/log /usr/local/lib/dtk /srv/hello/config/state.json"
+        journal = f"journalctl --no-pager | grep {CANARY}"
+        return self.host.exec(["sh", "-c", f"{where} 2>/dev/null; {journal}"], check=False).stdout.splitlines()
 
 
 @pytest.fixture
@@ -276,13 +283,47 @@ def test_a_release_that_is_being_switched_comes_first(settings: Settings) -> Non
     assert settings.run(FRESH, **ORDER)["outcome"] == "active"
 
 
-def test_no_secret_is_told_by_ansible_or_left_on_the_host(settings: Settings) -> None:
+def test_no_secret_is_told_by_the_module_or_left_on_the_host(settings: Settings) -> None:
     settings.host.exec(["sh", "-c", "rm -rf /usr/local/lib/dtk"])
     # By the module, which leaves the program there; by the program; by the module again, as a file.
     for greeting, pipelining in (("by-module", True), ("by-program", True), ("by-file", False)):
-        printed = settings.ansible(pipelining, config={"greeting": greeting, "password": f"{CANARY}-{greeting}"})
+        printed = settings.module(pipelining, {"greeting": greeting, "password": f"{CANARY}-{greeting}"})
         assert settings.whole() == greeting
         assert f'+greeting: "{greeting}"' in printed
         assert CANARY not in printed
-    where = f"journalctl --no-pager | grep -c {CANARY}; grep -rl {CANARY} /tmp /root /var/tmp /run /var/log 2>/dev/null"
-    assert settings.host.exec(["sh", "-c", where], check=False).stdout.split() == ["0"]
+    assert settings.leaks() == []
+
+
+PLAY = """
+- hosts: all
+  gather_facts: false
+  vars:
+    app_config_app: hello
+    app_config_spec: {spec}
+    app_config_config: "{{{{ good }}}}"
+    app_config_deploy: d1
+  tasks:
+    - import_role: {{name: sysops.dtk.app_config, tasks_from: install}}
+    - import_role: {{name: sysops.dtk.app_config, tasks_from: configure}}
+    - import_role: {{name: sysops.dtk.app_config, tasks_from: run}}
+    - import_role: {{name: sysops.dtk.app_config, tasks_from: revert}}
+    - import_role: {{name: sysops.dtk.app_config, tasks_from: main}}
+    - block:
+        - import_role: {{name: sysops.dtk.app_config, tasks_from: main}}
+          vars:
+            app_config_config: "{{{{ bad }}}}"
+      rescue:
+        - assert: {{that: app_config_activate.reverted}}
+"""
+
+
+def test_no_secret_is_told_by_the_role(settings: Settings, tmp_path: Path) -> None:
+    play, variables = tmp_path / "play.yml", tmp_path / "vars.json"
+    play.write_text(PLAY.format(spec=json.dumps({**UNIT, "config": {"schema": {"required": ["greeting"]}}})))
+    bad = {**FRESH, "maintenance": True}
+    variables.write_text(json.dumps({"good": FRESH, "bad": bad}))
+    printed = settings.ansible(True, "ansible-playbook", str(play), "-e", f"@{variables}")
+    assert "failed in phase probing" in printed and "status 503" in printed
+    assert CANARY not in printed
+    assert settings.whole() == "fresh"
+    assert settings.leaks() == []
