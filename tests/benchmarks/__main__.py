@@ -6,79 +6,82 @@
 from __future__ import annotations
 
 import argparse
-import os
+import functools
 import sys
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from tests.benchmarks import report
-from tests.benchmarks.fleet import ENV, TARGET, Fleet
-from tests.benchmarks.lineup import CONTESTANTS, Contestant
-from tests.benchmarks.measure import Usage, run
-from tests.lab import Lab
+from tests.benchmarks import deploy, inventory, lineup, lookups
+from tests.benchmarks.report import Options, Outcome, merge
 
-BENCHMARKS = {"deploy_20": 20, "deploy_100": 100}
+FIGURES = Path("build/bench.json")
 ROUNDS = 3
-BUILD = Path("build")
+PEER_HOSTS = 10
 
 
-def run_benchmark(name: str, hosts: int, rounds: int, only: list[str]) -> list[report.Result]:
-    """Measure every contestant on one fleet, each from the same start; the lab is gone afterwards."""
-    with (
-        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as control_paths,
-        Lab.up(name.replace("_", "-"), hosts=hosts, env=ENV) as lab,
-    ):
-        fleet = Fleet(lab, BUILD / "bench" / name, Path(control_paths))
-        runs: dict[str, list[report.Result]] = {}
-        for contestant in schedule(rounds, only):
-            result = measure(contestant, fleet)
-            print(report.line(result), flush=True)
-            runs.setdefault(contestant.name, []).append(result)
-        return [report.median(results) for results in runs.values()]
+@dataclass(frozen=True)
+class Benchmark:
+    about: str
+    contestants: tuple[str, ...]
+    run: Callable[[Options], Outcome]
 
 
-def schedule(rounds: int, only: list[str]) -> Iterator[Contestant]:
-    """All once; the short ones, which noise on the machine distorts most, take turns in further rounds."""
-    for number in range(rounds):
-        yield from (one for one in CONTESTANTS if one.name in only and (number == 0 or one.repeated))
+def _deploy(hosts: int) -> Benchmark:
+    names = tuple(contestant.name for contestant in lineup.CONTESTANTS)
+    run = functools.partial(deploy.benchmark, f"deploy_{hosts}", hosts)
+    return Benchmark(f"{hosts} systemd hosts on this machine", names, run)
 
 
-def measure(contestant: Contestant, fleet: Fleet) -> report.Result:
-    fleet.reset()
-    tasks_file = fleet.folder / f"{contestant.name}.tasks.json"
-    tasks_file.unlink(missing_ok=True)
-    environ = os.environ | fleet.lab.environ | contestant.environ(fleet) | {"DTK_BENCH_TASKS": str(tasks_file)}
-    usage = run(contestant.argv(fleet), environ, fleet.folder / f"{contestant.name}.log", contestant.timeout_s)
-    return report.Result(contestant.name, verified(usage, fleet), report.read_tasks(tasks_file))
+def _inventory(instances: int) -> Benchmark:
+    run = functools.partial(inventory.benchmark, f"inventory_{instances}", instances)
+    return Benchmark(f"{instances} instances in two regions of an emulated AWS", inventory.CONTESTANTS, run)
 
 
-def verified(usage: Usage, fleet: Fleet) -> Usage:
-    """A run only counts when every single host serves the new release afterwards."""
-    wrong = fleet.not_serving(TARGET)
-    if wrong and not usage.error:
-        return usage.failed(f"{len(wrong)} hosts don't serve {TARGET}: {wrong}")
-    return usage
+def _lookups(hosts: int) -> Benchmark:
+    run = functools.partial(lookups.benchmark, f"lookups_{hosts}", hosts)
+    return Benchmark(f"settings and secrets of {hosts} hosts in an emulated AWS", lookups.CONTESTANTS, run)
+
+
+BENCHMARKS = {
+    "inventory_200": _inventory(200),
+    "inventory_1000": _inventory(1000),
+    "inventory_5000": _inventory(5000),
+    "lookups_100": _lookups(100),
+    "deploy_20": _deploy(20),
+    "deploy_100": _deploy(100),
+}
 
 
 def main() -> int:
-    names = [one.name for one in CONTESTANTS]
+    known = sorted({name for benchmark in BENCHMARKS.values() for name in benchmark.contestants})
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("benchmark", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; default: all")
-    parser.add_argument("--only", nargs="+", choices=names, default=names, help="run only these contestants")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"of ours and the floor; default {ROUNDS}")
-    options = parser.parse_args()
-    unknown = set(options.benchmark) - set(BENCHMARKS)
+    parser.add_argument("--only", nargs="+", choices=known, default=[], help="run only these contestants")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"of those that take turns; default {ROUNDS}")
+    parser.add_argument(
+        "--peer-hosts",
+        type=int,
+        default=PEER_HOSTS,
+        help=f"of how many hosts amazon.aws looks settings up, to be scaled; default {PEER_HOSTS}",
+    )
+    given = parser.parse_args()
+    unknown = set(given.benchmark) - set(BENCHMARKS)
     if unknown:
         parser.error(f"no benchmark named {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
-    complete = True
-    for name in options.benchmark or BENCHMARKS:
-        print(f"{name}: {BENCHMARKS[name]} systemd hosts on this machine", flush=True)
-        results = run_benchmark(name, BENCHMARKS[name], options.rounds, options.only)
-        print(report.table(name, results), flush=True)
-        report.merge(BUILD / "bench.json", report.figures(name, results))
-        complete = complete and not any(result.usage.error for result in results)
-    return 0 if complete else 1
+    options = Options(given.rounds, frozenset(given.only), given.peer_hosts)
+    complete = [run(name, options) for name in given.benchmark or BENCHMARKS]
+    return 0 if all(complete) else 1
+
+
+def run(name: str, options: Options) -> bool:
+    """Whether everything could be measured; a target that was missed is no failure."""
+    print(f"{name}: {BENCHMARKS[name].about}", flush=True)
+    outcome = BENCHMARKS[name].run(options)
+    print(outcome.table, flush=True)
+    figures = merge(FIGURES, outcome.figures)
+    merge(FIGURES, inventory.growth(figures))
+    return outcome.complete
 
 
 if __name__ == "__main__":

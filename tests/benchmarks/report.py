@@ -1,107 +1,54 @@
 # Copyright (c) 2026, the Deploy Toolkit authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pure views of the results: table, ratios against the targets, the flat figures of build/bench.json."""
+"""What all benchmarks report alike: verdicts on their targets, and the flat figures of build/bench.json."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean
-
-from tests.benchmarks.measure import Usage
-
-WALL_VS_PEER_TARGET, WALL_VS_FLOOR_TARGET = 0.25, 2.5
-NOTE = "The hosts run on this machine: their load and the file server's count on the same cores (column machine)."
 
 
 @dataclass(frozen=True)
-class Tasks:
-    """Executed tasks per host: all of them, and those that ran a module on the host."""
+class Options:
+    """Of the command line. `only`: empty means every contestant."""
 
-    all: float
-    remote: float
+    rounds: int
+    only: frozenset[str]
+    peer_hosts: int
+
+    def takes_part(self, contestant: str) -> bool:
+        return not self.only or contestant in self.only
 
 
 @dataclass(frozen=True)
-class Result:
-    name: str
-    usage: Usage
-    tasks: Tasks | None
+class Outcome:
+    """Of one benchmark; complete when everybody could be measured."""
+
+    table: str
+    figures: dict[str, float]
+    complete: bool
 
 
-def read_tasks(path: Path) -> Tasks | None:
-    """The means over the hosts, from the file of the callback count_tasks; None when there is none."""
-    if not path.exists():
-        return None
-    counts = [count for host, count in json.loads(path.read_text(encoding="utf-8")).items() if host != "localhost"]
-    return Tasks(mean(one["all"] for one in counts), mean(one["remote"] for one in counts)) if counts else None
-
-
-def median(runs: list[Result]) -> Result:
-    """The run with the median wall time, of all rounds; an error in any of them counts."""
-    broken = [run for run in runs if run.usage.error]
-    return broken[0] if broken else sorted(runs, key=lambda run: run.usage.wall_s)[(len(runs) - 1) // 2]
-
-
-def line(result: Result) -> str:
-    usage = result.usage
-    if usage.error:
-        return f"  {result.name:10} ERROR: {usage.error}"
-    tasks = f"{result.tasks.all:6.1f} {result.tasks.remote:8.1f}" if result.tasks else f"{'-':>6} {'-':>8}"
-    return f"  {result.name:10} {usage.wall_s:8.1f} {usage.cpu_s:12.1f} {usage.machine_cpu_s:10.1f} {tasks}"
-
-
-def table(name: str, results: list[Result]) -> str:
-    head = f"  {'':10} {'wall s':>8} {'controller s':>12} {'machine s':>10} {'tasks':>6} {'on host':>8}"
-    ratios = figures(name, results)
-    return "\n".join([name, head, *map(line, results), *_verdicts(name, ratios), f"  {NOTE}"])
-
-
-def _verdicts(name: str, ratios: dict[str, float]) -> list[str]:
-    targets = (("wall_vs_peer", WALL_VS_PEER_TARGET), ("wall_vs_floor", WALL_VS_FLOOR_TARGET), ("cpu_vs_peer", None))
+def verdicts(name: str, figures: Mapping[str, float], targets: Mapping[str, float | None]) -> list[str]:
+    """A line for each target (None: a figure without one); smaller is better in all of them."""
     lines = []
-    for key, target in targets:
-        if f"{name}.{key}" not in ratios:
+    for key, target in targets.items():
+        if f"{name}.{key}" not in figures:
             lines.append(f"  {key}: not measured")
             continue
-        value = ratios[f"{name}.{key}"]
+        value = figures[f"{name}.{key}"]
         verdict = "" if target is None else f" (target <= {target}: {'met' if value <= target else 'NOT met'})"
         lines.append(f"  {key}: {value:.3f}{verdict}")
     return lines
 
 
-def figures(name: str, results: list[Result]) -> dict[str, float]:
-    """The flat figures; what failed has none."""
-    good = {result.name: result for result in results if not result.usage.error}
-    flat: dict[str, float] = {}
-    for result in good.values():
-        flat[f"{name}.{result.name}_wall_s"] = result.usage.wall_s
-        flat[f"{name}.{result.name}_cpu_s"] = result.usage.cpu_s
-        flat[f"{name}.{result.name}_machine_cpu_s"] = result.usage.machine_cpu_s
-        if result.tasks:
-            flat[f"{name}.{result.name}_tasks_per_host"] = result.tasks.all
-            flat[f"{name}.{result.name}_remote_tasks_per_host"] = result.tasks.remote
-    if "ours" in good:
-        flat |= _ratios(name, good)
-    return {key: round(value, 3) for key, value in flat.items()}
-
-
-def _ratios(name: str, good: dict[str, Result]) -> dict[str, float]:
-    ours, flat = good["ours"], {}
-    for other in ("peer", "floor", "pyinfra"):
-        if other in good:
-            flat[f"{name}.wall_vs_{other}"] = ours.usage.wall_s / good[other].usage.wall_s
-    if "peer" in good:
-        flat[f"{name}.cpu_vs_peer"] = ours.usage.cpu_s / good["peer"].usage.cpu_s
-    if ours.tasks:
-        flat[f"{name}.tasks_per_host"] = ours.tasks.all
-    return flat
-
-
-def merge(path: Path, figures_now: dict[str, float]) -> None:
+def merge(path: Path, figures_now: Mapping[str, float]) -> dict[str, float]:
     """Add to the flat object of all benchmarks, keeping what other ones wrote."""
     path.parent.mkdir(parents=True, exist_ok=True)
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    path.write_text(json.dumps(dict(sorted((known | figures_now).items())), indent=1) + "\n", encoding="utf-8")
+    merged = dict(sorted((known | figures_now).items()))
+    path.write_text(json.dumps(merged, indent=1) + "\n", encoding="utf-8")
+    return merged
