@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -31,6 +32,7 @@ _WISHES = (
     "full_description",
     "parallel",
 )
+_LISTS = ("regions", "accounts", "include_filters", "exclude_filters")
 _MOST_PARALLEL = 64
 _ROLE = re.compile(r"arn:[a-z-]+:iam::\d{12}:role/\S+")
 _STATES = ("pending", "running")
@@ -82,8 +84,9 @@ class Fleet:
 
 def read(settings: Mapping[str, Any]) -> Fleet:
     """The fleet that the options of the inventory plugin ask for; raises one of FAILURES."""
-    access, wishes = _access(settings), _wishes(settings)
-    return read_fleet(access, wishes)
+    # As JSON has them: what Ansible notes about a text, that it may be a template for one, ends here.
+    plain = json.loads(json.dumps({name: settings[name] for name in (*_ACCESS, *_WISHES, *_LISTS)}))
+    return read_fleet(_access(plain), _wishes(plain))
 
 
 def read_fleet(access: Access, wishes: Wishes) -> Fleet:
@@ -193,8 +196,8 @@ def _wishes(settings: Mapping[str, Any]) -> Wishes:
     if not 1 <= settings["parallel"] <= _MOST_PARALLEL:
         raise InventoryError(f"parallel is {settings['parallel']}. Give a number from 1 to {_MOST_PARALLEL}.")
     values = {name: settings[name] for name in _WISHES}
-    lists = {name: tuple(settings[name]) for name in ("regions", "include_filters", "exclude_filters")}
-    return Wishes(**values, **lists, accounts=tuple(_account(item) for item in settings["accounts"]))
+    lists = {name: tuple(settings[name]) for name in _LISTS}
+    return Wishes(**values, **{**lists, "accounts": tuple(map(_account, settings["accounts"]))})
 
 
 def _account(item: Any) -> Account:
@@ -203,7 +206,8 @@ def _account(item: Any) -> Account:
         raise InventoryError(
             f"accounts has the item {item!r}. An item is a dictionary with {', '.join(sorted(known))}."
         )
-    account = Account(**{name: value for name, value in item.items() if value is not None})
+    texts = {name: str(value) for name, value in item.items() if name != "duration" and value is not None}
+    account = Account(**texts, **{name: value for name, value in item.items() if name == "duration"})
     if account.role_arn and not _ROLE.fullmatch(account.role_arn):
         raise InventoryError(
             f"accounts has role_arn {account.role_arn!r}. Give it as arn:aws:iam::<account>:role/<name>."

@@ -12,7 +12,7 @@ from typing import Any
 
 from .errors import CoreError
 
-CONNECTIONS = ("private", "public", "ssm")
+_ADDRESSES = {"private": "private_ip_address", "public": "public_ip_address"}
 
 # A name that amazon.aws.aws_ec2 uses for the same thing is kept; whatever else we add begins with dtk_, so that no
 # variable of a user is shadowed.
@@ -88,7 +88,7 @@ def connection_variables(row: Mapping[str, Any], connection: str, ssm_plugin: st
             "ansible_aws_ssm_instance_id": row["instance_id"],
             "ansible_aws_ssm_region": row["region"],
         }
-    address = row.get("public_ip_address" if connection == "public" else "private_ip_address")
+    address = row.get(_ADDRESSES.get(connection, ""))
     return {"ansible_host": address} if address else {}
 
 

@@ -111,7 +111,7 @@ def _choice(preference: Any) -> Name:
     unknown = set(preference) - {"name", "prefix", "separator"}
     if unknown:
         raise InventoryError(
-            f"hostnames has an item with {', '.join(sorted(map(str, unknown)))}; it takes name, prefix, separator."
+            f"hostnames has an item with {', '.join(sorted(map(str, unknown)))}; it takes name, prefix and separator."
         )
     prefix = str(preference.get("prefix") or "")
     separator = str(preference.get("separator", "_"))
@@ -135,12 +135,12 @@ def _single(preference: str) -> Name:
     if preference in _ATTRIBUTES:
         key = _ATTRIBUTES[preference]
         return lambda row: row.get(key) or ""
-    if preference.startswith(_TAG) and len(preference) > len(_TAG):
+    if preference.startswith(_TAG) and len(preference) > len(_TAG) and "|" not in preference:
         wanted = [item.partition("=") for item in preference[len(_TAG) :].split(",")]
         return lambda row: next((name for name in (_tag_name(row["tags"], *item) for item in wanted) if name), "")
     raise InventoryError(
         f"hostnames has {preference!r}, which no instance has. "
-        f"Use tag:<key>, or one of {', '.join(sorted(_ATTRIBUTES))}."
+        f"Use tag:<key> (no filters), or one of {', '.join(sorted(_ATTRIBUTES))}."
     )
 
 
