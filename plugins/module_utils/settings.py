@@ -6,9 +6,8 @@
 
 from __future__ import annotations
 
-import fnmatch
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -29,8 +28,6 @@ from .deploys import default_owner
 FAILURES = (AwsError, CoreError, HostError)
 
 TIERS = {"standard": "", "advanced": "Advanced", "intelligent": "Intelligent-Tiering"}
-_MAX_BYTES = {"standard": 4096, "advanced": 8192, "intelligent": 8192}
-_MAX_STANDARD = 10_000
 _WIDTH = 400  # of a list of names in a sentence
 _PATH = re.compile(r"(/[A-Za-z0-9_.-]+)+")
 _ENV = re.compile(r"[a-z][a-z0-9_-]{0,31}")
@@ -155,8 +152,9 @@ def answer_history(options: dict[str, Any], client: Client, clock: Clock, _check
     try:
         root, now = path_of(options), clock()
         since = config_history.moment(options["since"], now) if options["since"] else None
-        when = config_history.moment(options["at"], now) if options["at"] else now
-        versions = _versions(client("ssm"), root, _filter(options["only"], []))
+        versions = _versions(client("ssm"), root, config_change.matcher(options["only"]))
+        # Without a time this is all there is, even if the clock of AWS is ahead of ours.
+        when = config_history.moment(options["at"], now) if options["at"] else max([now, *(one.at for one in versions)])
         parameters, lost = config_history.as_of(versions, when)
         told = config_history.entries(
             [one for one in versions if one.at <= when], root, curtain, since=since, limit=options["limit"]
@@ -184,8 +182,8 @@ def take_options(module: Any, *sides: str) -> dict[str, Any]:
     """
     curtain = Curtain(module.params["sensitive"])
     options = dict(module.params)
-    plain: set[str] = set()
     secret: set[str] = set()
+    open_ones: set[str] = set()
     for side in sides:
         holder = module.params[side] if side else module.params
         if not holder or not holder["values"]:
@@ -194,13 +192,12 @@ def take_options(module: Any, *sides: str) -> dict[str, Any]:
         if side:
             options[side] = dict(holder)
         for place, value in config_change.leaves(values):
-            (secret if curtain.hides(place) else plain).update(_texts(value))
+            for text in _texts(value):
+                (secret if curtain.hides(place) and len(text) >= _LONG_ENOUGH else open_ones).add(text)
         holder["values"] = curtain.shown((), config_view.Leaf(values))
     credentials = {module.params[name] for name in _CREDENTIALS if module.params.get(name)}
     # An AnsibleAWSModule holds the module of Ansible, which alone knows what to black out.
-    ansible = getattr(module, "_module", module)
-    ansible.no_log_values -= plain - credentials
-    ansible.no_log_values -= {text for text in secret if len(text) < _LONG_ENOUGH} - credentials
+    getattr(module, "_module", module).no_log_values -= open_ones - secret - credentials
     return options
 
 
@@ -235,7 +232,7 @@ def _set(options: dict[str, Any], client: Client, clock: Clock, check: bool) -> 
         change = config_change.remove_all(current) if keys is None else config_change.remove(current, keys)
     else:
         change, skipped, warnings = _present(options, current, ssm, clock)
-    _check_limits(change, len(parameters), options["tier"])
+    config_change.check_limits(change, len(parameters), options["tier"])
     # What could not be read before is written anew, so it counts as changed.
     after = Current(config_change.apply(parameters, change.steps), root, options["secure"])
     difference = config_view.compare(config_view.leaves_of(current), config_view.leaves_of(after))
@@ -261,6 +258,8 @@ def _set(options: dict[str, Any], client: Client, clock: Clock, check: bool) -> 
 
 def _check_options(options: Mapping[str, Any]) -> None:
     absent, purge = options["state"] == "absent", options["purge"]
+    if options["rate"] <= 0:
+        raise SettingsError(f"rate is {options['rate']}; it must be more than 0 calls a second.")
     if absent and (options["values"] or options["copy_from"]):
         raise SettingsError("state: absent takes keys, neither values nor copy_from. Leave them out.")
     if absent and options["keys"] is None and not purge:
@@ -276,14 +275,12 @@ def _check_options(options: Mapping[str, Any]) -> None:
     if not options["values"] and not options["copy_from"]:
         rest = "; to delete the whole tree, give state: absent and purge: true" if purge else ""
         raise SettingsError(f"There is nothing to write. Give values, copy_from or both{rest}.")
-    if options["rate"] <= 0:
-        raise SettingsError(f"rate is {options['rate']}; it must be more than 0 calls a second.")
 
 
 def _present(options: dict[str, Any], current: Current, ssm: Any, clock: Clock) -> tuple[Change, list[str], list[str]]:
     """The change, and the names of SecureStrings that are not copied, and warnings."""
     values = options["values"] or {}
-    within = _filter(options["only"], options["exclude"])
+    within = config_change.matcher(options["only"], options["exclude"])
     secrets: list[Parameter] = []
     objects: set[Place] = set()
     skipped: list[str] = []
@@ -292,6 +289,8 @@ def _present(options: dict[str, Any], current: Current, ssm: Any, clock: Clock) 
         source = _asked(options, options["copy_from"])
         origin = path_of(source)
         parameters, warnings = _state_of(ssm, origin, source, options["secure"], clock)
+        if warnings and options["purge"]:
+            raise SettingsError(f"{warnings[0]} purge would delete what is there of it now. Leave purge out.")
         chosen = [one for one in parameters if within(config_tree.place_of(one, origin))]
         if not chosen:
             raise SettingsError(
@@ -306,7 +305,7 @@ def _present(options: dict[str, Any], current: Current, ssm: Any, clock: Clock) 
             secrets = [
                 Parameter(current.root + one.name[len(origin) :], one.value, SECURE)
                 for one in found
-                if not _meets(config_tree.place_of(one, origin), own)
+                if not config_change.meets(config_tree.place_of(one, origin), own)
             ]
         values = config_tree.overlay(config_tree.nest(plain, origin), values)
     if options["purge"]:
@@ -315,10 +314,9 @@ def _present(options: dict[str, Any], current: Current, ssm: Any, clock: Clock) 
 
 
 def _write(ssm: Any, change: Change, options: Mapping[str, Any], progress: Progress) -> None:
-    pace = ssm_write.Pacer(options["rate"])
+    ssm_write.paced(ssm, options["rate"], "PutParameter", "DeleteParameters")
     remark = _remark(options)
     for index, step in enumerate(change.steps):
-        pace()
         try:
             if isinstance(step, Put):
                 progress.warnings += _put(ssm, step.parameter, options, remark)
@@ -387,25 +385,6 @@ def _halfway(text: str, progress: Progress, rest: Change) -> HalfwayError:
         told.append(f"Not deleted: {abbreviated(rest.deletes, _WIDTH)}.")
     told.append("Run it again: it goes on with what is missing.")
     return HalfwayError(" ".join(told), progress.written, progress.deleted, pending)
-
-
-def _check_limits(change: Change, there: int, tier: str) -> None:
-    """Before anything is written, for otherwise half of it would be."""
-    limit = _MAX_BYTES[tier]
-    sizes = [(put.name, len(put.value.encode("utf-8"))) for put in change.puts]
-    over = [f"{name} ({size} bytes)" for name, size in sizes if size > limit]
-    if over:
-        remedy = "give tier: advanced, which takes 8192 and costs money, or split it up"
-        raise SettingsError(
-            f"Parameter Store takes {limit} bytes a value in tier {tier}; more have {abbreviated(over, _WIDTH)}. "
-            f"Nothing was written: {remedy if tier == 'standard' else 'split it up'}."
-        )
-    count = there + sum(put.version == 0 for put in change.puts)
-    if tier == "standard" and count > _MAX_STANDARD:
-        raise SettingsError(
-            f"There would be {count} settings here, and an account may have {_MAX_STANDARD} standard parameters in a "
-            "region. Nothing was written: keep lists and objects as JSON values, or give tier: advanced."
-        )
 
 
 def _remarks(change: Change, skipped: Sequence[str], difference: config_view.Difference, curtain: Curtain) -> list[str]:
@@ -490,11 +469,10 @@ def _read(ssm: Any, root: str, secure: bool, label: str = "") -> list[Parameter]
 
 
 def _versions(ssm: Any, root: str, within: Callable[[Place], bool], secure: bool = False) -> list[Version]:
-    pace = ssm_write.Pacer(ssm_write.READS)
+    ssm_write.paced(ssm, ssm_write.READS, "GetParameterHistory")
     found: list[Version] = []
     for parameter in _read(ssm, root, secure=False):
         if within(config_tree.place_of(parameter, root)):
-            pace()
             found += [Version(**one) for one in ssm_write.history(ssm, parameter.name, secure)]
     return found
 
@@ -515,20 +493,6 @@ def _called(root: str, asked: Mapping[str, Any]) -> str:
 
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
-
-
-def _filter(only: Sequence[str], exclude: Sequence[str]) -> Callable[[Place], bool]:
-    """Whether a setting, or a folder that it is in, matches a pattern of `only` and none of `exclude`."""
-
-    def matches(place: Place, patterns: Iterable[str]) -> bool:
-        names = [config_view.path(place[:depth]) for depth in range(1, len(place) + 1)]
-        return any(fnmatch.fnmatchcase(name, pattern.strip("/")) for name in names for pattern in patterns)
-
-    return lambda place: matches(place, only) and not matches(place, exclude)
-
-
-def _meets(place: Place, others: Iterable[Place]) -> bool:
-    return any(place[: len(other)] == other[: len(place)] for other in others)
 
 
 def _checked_path(path: str, option: str) -> str:

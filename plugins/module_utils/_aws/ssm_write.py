@@ -6,15 +6,16 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from .errors import AwsError, ClientError, code_of, translated
+from .rate import Pace
 
 # Calls a second, below what an account may do by default, so that other jobs get their share.
 WRITES = 3.0
 READS = 10.0
+BURST = 3.0  # calls that need not wait
 DESCRIPTION = 1024  # characters
 _PAGE = 50
 _MASKED_FROM = 4  # shorter values are found in every sentence
@@ -31,22 +32,13 @@ class ExistsError(AwsError):
     """A parameter that had to be new is there."""
 
 
-class Pacer:
-    """Lets calls pass one after the other, never more than `rate` in a second."""
-
-    def __init__(
-        self, rate: float, clock: Callable[[], float] = time.monotonic, wait: Callable[[float], None] = time.sleep
-    ) -> None:
-        self._gap = 1 / rate
-        self._clock = clock
-        self._wait = wait
-        self._next = 0.0
-
-    def __call__(self) -> None:
-        now = self._clock()
-        if now < self._next:
-            self._wait(self._next - now)
-        self._next = max(now, self._next) + self._gap
+def paced(client: Any, rate: float, *calls: str) -> Any:
+    """The client, with these calls and each try again of them at most so often a second, and less when throttled."""
+    pace = Pace(rate, BURST)
+    for call in calls:
+        client.meta.events.register(f"before-send.ssm.{call}", pace.take)
+        client.meta.events.register(f"response-received.ssm.{call}", pace.note)
+    return client
 
 
 def put(
@@ -62,8 +54,9 @@ def put(
 ) -> int:
     """Write one parameter and return its version; ExistsError if it had to be new and is not."""
     arguments: dict[str, Any] = {"Name": name, "Value": value, "Type": kind, "Overwrite": overwrite}
-    optional = {"Description": description[:DESCRIPTION], "Tier": tier, "KeyId": key}
-    arguments.update((option, given) for option, given in optional.items() if given)
+    # Also an empty one: the remark of who wrote before is not ours.
+    arguments["Description"] = description[:DESCRIPTION]
+    arguments.update((option, given) for option, given in (("Tier", tier), ("KeyId", key)) if given)
     try:
         with translated(f"write the parameter {name}", client):
             return client.put_parameter(**arguments)["Version"]

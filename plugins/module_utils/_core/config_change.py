@@ -12,6 +12,7 @@ replaces is deleted right after it. A name is never deleted to be written again 
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,9 +20,13 @@ from typing import Any, Union
 
 from .config_tree import Parameter, Place, flatten, in_json, overlay, parts_below, place_of, typed
 from .errors import ConfigTreeError
+from .text import abbreviated
 
 SECURE = "SecureString"
 DELETE_BATCH = 10  # names in one call
+MAX_BYTES = {"standard": 4096, "advanced": 8192, "intelligent": 8192}  # of a value, by tier
+MAX_STANDARD = 10_000  # parameters of an account in a region
+_WIDTH = 400  # of a list of names in a sentence
 _OWN = re.compile(r".*/(deploy/[0-9]{4,}|ami/(candidate|current))")  # what the toolkit itself keeps
 
 
@@ -203,6 +208,39 @@ def apply(parameters: Iterable[Parameter], steps: Iterable[Step]) -> list[Parame
             for name in step.names:
                 del kept[name]
     return sorted(kept.values(), key=lambda one: one.name)
+
+
+def check_limits(change: Change, there: int, tier: str) -> None:
+    """Before anything is written, for otherwise half of it would be. there: parameters that are there now."""
+    sizes = [(put.name, len(put.value.encode("utf-8"))) for put in change.puts]
+    over = [f"{name} ({size} bytes)" for name, size in sizes if size > MAX_BYTES[tier]]
+    if over:
+        remedy = "give tier: advanced, which takes 8192 and costs money, or split it up"
+        raise ConfigTreeError(
+            f"Parameter Store takes {MAX_BYTES[tier]} bytes a value in tier {tier}; more have "
+            f"{abbreviated(over, _WIDTH)}. Nothing was written: {remedy if tier == 'standard' else 'split it up'}."
+        )
+    count = there + sum(put.version == 0 for put in change.puts)
+    if tier == "standard" and count > MAX_STANDARD:
+        raise ConfigTreeError(
+            f"There would be {count} settings here, and an account may have {MAX_STANDARD} standard parameters in a "
+            "region. Nothing was written: keep lists and objects as JSON values, or give tier: advanced."
+        )
+
+
+def matcher(only: Sequence[str], exclude: Sequence[str] = ()) -> Callable[[Place], bool]:
+    """Whether a setting, or a folder that it is in, matches a pattern of `only` and none of `exclude`."""
+
+    def matches(place: Place, patterns: Iterable[str]) -> bool:
+        names = ["/".join(place[:depth]) for depth in range(1, len(place) + 1)]
+        return any(fnmatch.fnmatchcase(name, pattern.strip("/")) for name in names for pattern in patterns)
+
+    return lambda place: matches(place, only) and not matches(place, exclude)
+
+
+def meets(place: Place, others: Iterable[Place]) -> bool:
+    """Whether a place is one of the others, above one or below one."""
+    return any(place[: len(other)] == other[: len(place)] for other in others)
 
 
 def leaves(tree: Mapping[str, Any], above: Place = ()) -> Iterator[tuple[Place, Any]]:

@@ -562,7 +562,9 @@ def test_bringing_back_what_was(lived: Store) -> None:
     assert lived.tree() == {"a": 2, "b": "1", "c": "1"}
 
 
-def test_versions_that_are_no_longer_kept_are_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_versions_that_are_no_longer_kept_are_told_and_not_purged(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     moved(store, monkeypatch, NOON)
     store.put("a", "0")
     moved(store, monkeypatch, NOON + timedelta(hours=1))
@@ -570,3 +572,23 @@ def test_versions_that_are_no_longer_kept_are_told(store: Store, monkeypatch: py
         store.put("a", str(number))
     then = store.answer("history", {"at": "2026-01-31T12:30:00Z"}, now=NOON + timedelta(hours=2))
     assert then["settings"] == {} and f"is left of {store.root}/a" in then["warnings"][0]
+    restored = store.answer("set", {"copy_from": {"at": "2026-01-31T12:30:00Z"}, "purge": True}, now=NOON)
+    assert "purge would delete what is there of it now" in restored["msg"]
+    assert store.tree() == {"a": "99"}
+
+
+def test_a_remark_is_not_taken_over_from_who_wrote_before(store: Store) -> None:
+    ok(store.set(values={"a": "1"}, why="first"))
+    ok(store.set(values={"a": "2"}, by=""))
+    assert [one["why"] for one in ok(store.history())["history"]] == ["", "by alice: first"]
+
+
+def test_the_rate_is_what_an_account_may_do_by_default(store: Store) -> None:
+    assert spec_defaults(settings.SET_OPTIONS)["rate"] == 3.0
+    assert "rate is 0" in store.set(state="absent", purge=True, rate=0)["msg"]
+
+
+def test_writes_stay_below_the_limit_of_an_account(store: Store) -> None:
+    store.aws.limit("ssm:PutParameter", rate=4, burst=4)
+    ok(store.set(values={f"k{number}": "x" for number in range(8)}, rate=3.0))
+    assert store.aws.throttled() == {} and store.writes() == {"PutParameter": 8}

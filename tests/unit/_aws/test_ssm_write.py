@@ -8,11 +8,13 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
+import boto3
 import pytest
 from ansible_collections.sysops.dtk.plugins.module_utils._aws import ssm_write
 from ansible_collections.sysops.dtk.plugins.module_utils._aws.errors import AwsError
+from ansible_collections.sysops.dtk.plugins.module_utils._aws.rate import Pace
 
-from tests.emulation import Emulation
+from tests.emulation import ACCESS_KEY, REGION, SECRET_KEY, Emulation
 
 
 @pytest.fixture(scope="module")
@@ -111,26 +113,23 @@ def test_throttled_writes_are_tried_again(aws: Emulation, name: str) -> None:
     assert aws.calls()["ssm:PutParameter:eu-west-1"] == 3
 
 
-class Watch:
-    """A clock that only the pacer moves."""
+def test_each_try_of_a_write_waits_for_its_turn_and_reads_do_not(
+    aws: Emulation, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
 
-    def __init__(self) -> None:
-        self.now = 100.0
-        self.waits: list[float] = []
+    class Recorder(Pace):
+        def take(self, **event: Any) -> None:
+            told.append(event["event_name"].rpartition(".")[2])
 
-    def time(self) -> float:
-        return self.now
+        def note(self, parsed_response: Any = None, **_event: Any) -> None:
+            told.append(parsed_response.get("Error", {}).get("Code", "fine"))
 
-    def wait(self, seconds: float) -> None:
-        self.waits.append(round(seconds, 6))
-        self.now += seconds
-
-
-def test_calls_keep_their_distance() -> None:
-    watch = Watch()
-    pace = ssm_write.Pacer(4, watch.time, watch.wait)
-    for took in (0, 0.1, 1.0, 0):
-        pace()
-        watch.now += took
-    pace()
-    assert watch.waits == [0.25, 0.15, 0.25]
+    monkeypatch.setattr(ssm_write, "Pace", Recorder)
+    session = boto3.session.Session(aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY)
+    client = session.client("ssm", endpoint_url=aws.endpoint, region_name=REGION)
+    assert ssm_write.paced(client, 3.0, "PutParameter") is client
+    aws.fault("ssm:PutParameter", "ThrottlingException", times=1)
+    ssm_write.put(client, name, "x", "String", overwrite=False)
+    ssm_write.history(client, name)
+    assert told == ["PutParameter", "ThrottlingException", "PutParameter", "fine"]

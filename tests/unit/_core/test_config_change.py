@@ -30,7 +30,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 ROOT = "/dtk/prod/api/config"
-unhurried = settings(deadline=None, max_examples=300)
+unhurried = settings(deadline=None, max_examples=150)
 
 # Few keys, so that trees meet in the same places with other values, types and shapes.
 keys = st.sampled_from(["a", "b", "a.int"])
