@@ -16,7 +16,7 @@ export PYTHON
 help: ## List what can be made
 	@sed -nE 's/^([a-z0-9%-]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '%-12s %s\n' "$$name" "$$text"; done
 
-demo: install ready ## A fleet of real hosts here: two deploys under traffic, a bad one that returns, status
+demo: install ready ## A fleet of real hosts here: deploys under traffic, a bad one that returns, a setting, status
 	@$(BIN)/python -m tests.lab.demo
 
 test: lint sanity unit hosts molecule e2e ## Every check and test

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -72,6 +73,7 @@ class Demo:
             self.deploy("1.0.0")
             self.expect("1.0.0")
         self.deploys_under_traffic()
+        self.settings()
         with self.step("Status of the fleet"):
             self.play("status", app="hello", env="demo")
 
@@ -90,6 +92,18 @@ class Demo:
             self.report(summary)
             self.expect("1.0.1")
 
+    def settings(self) -> None:
+        with self.step("Change a setting, and bring it to the fleet while requests come in"):
+            self.play("config_set", app="hello", env="demo", values={"greeting": "good day"}, why="politeness")
+            with Traffic(self.lab.hosts, rate=RATE) as traffic:
+                self.play("config", app="hello", env="demo")
+                summary = traffic.stop()
+            self.report(summary)
+            rude = [host.name for host in self.lab.hosts if '"greeting": "good day"' not in _answer(host)]
+            if rude:
+                raise LabError(f"These hosts do not greet: {', '.join(rude)}.")
+            print(f"   all {HOSTS} hosts say good day", flush=True)
+
     # --- what a user would type -------------------------------------------------------------------------------------
 
     def publish(self, version: str, broken: bool = False) -> None:
@@ -99,10 +113,10 @@ class Demo:
     def deploy(self, version: str, fails: bool = False) -> None:
         self.play("deploy", app="hello", env="demo", version=version, fails=fails)
 
-    def play(self, playbook: str, fails: bool = False, **extra: str) -> None:
+    def play(self, playbook: str, fails: bool = False, **extra: Any) -> None:
         command = ["ansible-playbook", "-i", "inventories/demo", f"sysops.dtk.{playbook}"]
         for key, value in extra.items():
-            command += ["-e", f"{key}={value}"]
+            command += ["-e", f"{key}={value}" if isinstance(value, str) else json.dumps({key: value})]
         print(f"   $ {shlex.join(command)}", flush=True)
         log = OUTPUT / f"{self.steps}-{playbook}-{extra.get('version', 'fleet')}.log"
         status = self._run(command, log)
@@ -199,8 +213,11 @@ def _linked(host: LabHost) -> str:
 
 
 def _served(host: LabHost) -> str:
-    answer = host.exec(["curl", "-fsS", "-m", "5", "http://127.0.0.1:8080/"], check=False).stdout
-    return (re.findall(r'"release": "([^"]*)"', answer) or ["nothing"])[0]
+    return (re.findall(r'"release": "([^"]*)"', _answer(host)) or ["nothing"])[0]
+
+
+def _answer(host: LabHost) -> str:
+    return host.exec(["curl", "-fsS", "-m", "5", "http://127.0.0.1:8080/"], check=False).stdout
 
 
 def _thinned(rows: list[tuple[float, dict[str, int]]]) -> list[tuple[float, dict[str, int]]]:
