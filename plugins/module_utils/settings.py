@@ -89,9 +89,9 @@ class SettingsError(CoreError):
 class HalfwayError(SettingsError):
     """Some of the settings are written, others are not."""
 
-    def __init__(self, text: str, written: Sequence[str], deleted: Sequence[str], pending: Sequence[str]) -> None:
+    def __init__(self, text: str, progress: Progress, pending: Sequence[str]) -> None:
         super().__init__(text)
-        self.told = {"written": list(written), "deleted": list(deleted), "pending": list(pending)}
+        self.told = {**vars(progress), "pending": list(pending)}
 
 
 @dataclass
@@ -384,7 +384,7 @@ def _halfway(text: str, progress: Progress, rest: Change) -> HalfwayError:
     if rest.deletes:
         told.append(f"Not deleted: {abbreviated(rest.deletes, _WIDTH)}.")
     told.append("Run it again: it goes on with what is missing.")
-    return HalfwayError(" ".join(told), progress.written, progress.deleted, pending)
+    return HalfwayError(" ".join(told), progress, pending)
 
 
 def _remarks(change: Change, skipped: Sequence[str], difference: config_view.Difference, curtain: Curtain) -> list[str]:

@@ -51,7 +51,7 @@ options:
   secure:
     description:
       - Whether SecureStrings are decrypted to be compared. Their values are not shown.
-      - If not, those that are on both sides are not compared and are named as RV(settings.unknown).
+      - If not, those that are on both sides are not compared and are named in RV(settings) as C(unknown).
     type: bool
     default: false
 extends_documentation_fragment:

@@ -292,7 +292,7 @@ def _plan(current: Current, wanted: Sequence[Parameter], doomed: Callable[[Found
 
 def _spelling(current: Current, want: Parameter) -> tuple[Parameter, bool]:
     """The parameter that is to hold a setting, and whether it does so already."""
-    folder, _, leaf = want.name.rpartition("/")
+    folder, _slash, leaf = want.name.rpartition("/")
     key, value = typed(leaf, replace(want, type="String") if want.type == SECURE else want)
     here = current.at(place_of(want, current.root))
     secure = want.type == SECURE or any(one.secure for one in here)

@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import hypothesis
 import pytest
 from ansible_collections.sysops.dtk.plugins.module_utils import settings
 from ansible_collections.sysops.dtk.plugins.module_utils._aws import ssm_write
 from ansible_collections.sysops.dtk.plugins.module_utils._core.config_tree import Parameter, nest
 from botocore.config import Config
+from hypothesis import HealthCheck, given
+from hypothesis import strategies as st
 
 from tests.emulation import ACCESS_KEY, REGION, SECRET_KEY, Emulation
 
@@ -246,6 +249,40 @@ def test_sensitive_values_are_not_in_the_result(store: Store) -> None:
     assert shown["settings"]["changed"] == {"api_key": {"before": "hunter1", "after": "open"}}
 
 
+HOSTILE = ["", "{{ lookup('pipe', 'id') }}", "{{{", "a,b", "\ud800", "\x00", "é\U0001f600", "true", "1", " x ", "\r\n"]
+names = st.sampled_from(["a", "b", "a.int", "..", "port.json"])
+leaves = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(-1e300, 1e300)
+    | st.sampled_from(HOSTILE)
+    | st.text(max_size=9)
+)
+trees = st.dictionaries(
+    names,
+    st.recursive(
+        leaves,
+        lambda below: (
+            st.lists(below, max_size=3) | st.dictionaries(names | st.sampled_from(["b c", ""]), below, max_size=3)
+        ),
+        max_leaves=6,
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@hypothesis.settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(first=trees, second=trees)
+def test_whatever_is_written_is_read_back(store: Store, first: dict[str, Any], second: dict[str, Any]) -> None:
+    """Over the wire, from any settings to any others, in one run each."""
+    for tree in (first, second):
+        ok(store.set(values=tree, purge=True))
+        assert json.dumps(store.tree(), sort_keys=True) == json.dumps(tree, sort_keys=True)
+        assert not ok(store.set(values=tree, purge=True))["changed"]
+
+
 # --- copying ------------------------------------------------------------------------------------------------------
 
 
@@ -435,6 +472,14 @@ def test_a_run_that_breaks_off_says_what_is_done_and_goes_on_when_repeated(
     again = ok(store.set(**given))
     assert [name.rpartition("/")[2] for name in again["written"]] == ["c", "e"]
     assert store.tree() == {"a": "2", "b": "2", "c": "2", "e": "2"}
+
+
+def test_warnings_are_told_even_if_it_breaks_off(store: Store) -> None:
+    ok(store.set(values={"a": "x", "b": "x"}))
+    store.aws.reset()
+    store.aws.fault("ssm:PutParameter", "AccessDeniedException", after=2)  # theirs and our first one are let through
+    broken = set_while(store, lambda: store.put("a", "theirs"), values={"a": "ours", "b": "ours"})
+    assert broken["written"] == [f"{store.root}/a"] and "before it was replaced" in broken["warnings"][0]
 
 
 def test_a_change_of_type_that_breaks_off_leaves_both_and_is_completed(store: Store) -> None:
