@@ -54,6 +54,9 @@ options:
       - If not, those that are on both sides are not compared and are named in RV(settings) as C(unknown).
     type: bool
     default: false
+notes:
+  - It needs the action C(ssm:GetParametersByPath) on both paths, for O(before.at) C(ssm:GetParameterHistory), and with
+    O(secure) C(kms:Decrypt).
 extends_documentation_fragment:
   - sysops.dtk.settings
   - amazon.aws.common.modules

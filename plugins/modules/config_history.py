@@ -33,6 +33,8 @@ options:
     description: How many versions are told, newest first.
     type: int
     default: 50
+notes:
+  - It needs the actions C(ssm:GetParametersByPath) and C(ssm:GetParameterHistory) on the path.
 extends_documentation_fragment:
   - sysops.dtk.settings
   - amazon.aws.common.modules

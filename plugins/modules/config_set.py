@@ -117,6 +117,10 @@ options:
     description: Writes a second at most. An account may make 3 by default, unless its higher throughput is switched on.
     type: float
     default: 3
+notes:
+  - It needs the actions C(ssm:GetParametersByPath), C(ssm:PutParameter) and C(ssm:DeleteParameters) on the path, and
+    C(ssm:GetParameterHistory) to go back in time and to say who wrote in between.
+  - With O(secure), also C(ssm:DescribeParameters), C(ssm:GetParameter), C(kms:Decrypt) and C(kms:Encrypt).
 extends_documentation_fragment:
   - sysops.dtk.settings
   - amazon.aws.common.modules

@@ -182,7 +182,7 @@ def test_what_people_type_by_hand(name: str, text: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["a", "a.int"], "/r/a and /r/a.int are the same setting. Delete one of the two."),
+        (["a", "a.int"], "/r/a and /r/a.int are the same setting. Delete one of the two, or wait for who is"),
         (["a", "a/b"], "/r/a is a value and /r/a/b lies below it"),
         (["a/b", "a.int"], "/r/a.int is a value and /r/a/b lies below it"),
         (["a.json", "a/b/c"], "/r/a.json is a value and /r/a/b/c lies below it"),
