@@ -100,7 +100,7 @@ options:
   tier:
     description:
       - Tier of the parameters that are written. V(standard) takes 4096 bytes a value, the others 8192, at a price.
-      - V(standard) leaves advanced parameters that are there as they are.
+      - With V(standard) no tier is named, so AWS takes the account's default, which is the standard tier.
     type: str
     choices: [standard, advanced, intelligent]
     default: standard

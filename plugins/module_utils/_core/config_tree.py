@@ -97,8 +97,8 @@ def nest(
             raise _clash(parameter.name, folders[at])
         if at in values:
             raise ConfigTreeError(
-                f"{values[at]} and {parameter.name} are the same setting. Delete one of the two, or wait for who is just "
-                "changing its type."
+                f"{values[at]} and {parameter.name} are the same setting. Delete one of the two, or wait for who is "
+                "just changing its type."
             )
         values[at] = parameter.name
         branch[key] = value
