@@ -60,16 +60,18 @@ class Sessions:
 
     def own_region(self) -> str:
         """The region of the option, the environment or the profile; AwsError if there is none."""
-        with translated("find the AWS region"):
-            region = self._access.region or self._own.get_config_variable("region")
+        region = self._configured_region()
         if not region:
             raise AwsError(f"Cannot list instances: {NO_REGION} Or name regions in the option regions.")
         return region
 
     def any_region(self, regions: Sequence[str]) -> str:
         """A region of the right partition for what is the same in all of them."""
-        own = self._access.region or self._own.get_config_variable("region")
-        return own or next(iter(regions), _ANY_REGION)
+        return self._configured_region() or next(iter(regions), _ANY_REGION)
+
+    def _configured_region(self) -> str:
+        with translated("find the AWS region"):
+            return self._access.region or self._own.get_config_variable("region") or ""
 
     def client(self, service: str, region: str, credentials: dict[str, str] | None = None) -> Any:
         """A client with our own credentials, or with those of a role."""
