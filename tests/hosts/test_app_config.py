@@ -169,6 +169,17 @@ def test_killed_while_it_goes_back_it_still_gets_there(settings: Settings, when:
     settings.wait_until_whole("old")
 
 
+def test_files_that_are_only_written_after_a_kill_leave_the_unit_with_what_was_proven(settings: Settings) -> None:
+    settings.run(BAD, kill={"phase": "probing", "when": "after"}, **ORDER)
+    assert settings.run(FRESH, state="written", **ORDER)["outcome"] == "written"
+    seen = settings.look()
+    assert (seen.file, seen.greeting, seen.state["transaction"]["phase"]) == (FRESH, "old", "written")
+    assert settings.run(FRESH, **ORDER)["outcome"] == "active"
+    settings.run(state="reverted", **ORDER)
+    assert settings.whole() == "old"
+    settings.wait_until_whole("old")
+
+
 def test_killed_while_a_finished_change_is_reverted(settings: Settings) -> None:
     settings.run(FRESH, **ORDER)
     settings.run(state="reverted", kill={"phase": "reverting", "when": "after"}, **ORDER)
