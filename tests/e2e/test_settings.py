@@ -50,7 +50,7 @@ def test_the_life_of_settings(whole_fleet: Fleet, envs: tuple[str, str]) -> None
     assert dry.rc == 0 and "db/port: 5432" in dry.text and "this is a check" in dry.text, dry.out
     assert stored(fleet, staging) == {}
 
-    wet = play(fleet, "config_set", staging, file=str(file), why="a new app")
+    wet = play(fleet, "config_set", staging, "-vvvv", file=str(file), why="a new app")
     assert wet.rc == 0 and "4 added" in wet.text and "looks like a secret" in wet.text, wet.out
     assert f"sysops.dtk.config -e app=api -e env={staging}" in wet.text
     all_of_it = {"log_level": "info", "db/host": "db-1", "db/port.int": "5432", "db/password": "hunter2"}
