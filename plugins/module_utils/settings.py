@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -92,6 +92,17 @@ class HalfwayError(SettingsError):
     def __init__(self, text: str, progress: Progress, pending: Sequence[str]) -> None:
         super().__init__(text)
         self.told = {**vars(progress), "pending": list(pending)}
+
+
+@dataclass(frozen=True)
+class Copied:
+    """What is brought in from elsewhere."""
+
+    tree: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    objects: Collection[Place] = ()
+    secrets: Sequence[Parameter] = ()
+    skipped: list[str] = field(default_factory=list)  # names of SecureStrings
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -225,19 +236,14 @@ def _set(options: dict[str, Any], client: Client, clock: Clock, check: bool) -> 
     root, ssm = _writable(path_of(options)), client("ssm")
     parameters = _read(ssm, root, options["secure"])
     current = Current(parameters, root, options["secure"])
-    skipped: list[str] = []
-    warnings: list[str] = []
-    if options["state"] == "absent":
-        keys = options["keys"]
-        change = config_change.remove_all(current) if keys is None else config_change.remove(current, keys)
-    else:
-        change, skipped, warnings = _present(options, current, ssm, clock)
+    copied = _copied(options, current, ssm, clock)
+    change = _change(options, current, copied)
     config_change.check_limits(change, len(parameters), options["tier"])
     # What could not be read before is written anew, so it counts as changed.
     after = Current(config_change.apply(parameters, change.steps), root, options["secure"])
     difference = config_view.compare(config_view.leaves_of(current), config_view.leaves_of(after))
     curtain = Curtain(options["sensitive"])
-    progress = Progress(warnings=[*warnings, *_remarks(change, skipped, difference, curtain)])
+    progress = Progress(warnings=[*copied.warnings, *_remarks(change, copied.skipped, difference, curtain)])
     if check:
         progress.written, progress.deleted = [put.name for put in change.puts], change.deletes
     else:
@@ -248,12 +254,23 @@ def _set(options: dict[str, Any], client: Client, clock: Clock, check: bool) -> 
         "written": progress.written,
         "deleted": progress.deleted,
         "spared": list(change.spared),
-        "skipped": skipped,
+        "skipped": copied.skipped,
         "settings": config_view.as_dicts(difference, curtain),
         "text": _summary(root, change, difference, curtain),
         "diff": config_view.as_diff(difference, curtain, root),
         "warnings": progress.warnings,
     }
+
+
+def _change(options: Mapping[str, Any], current: Current, copied: Copied) -> Change:
+    if options["state"] == "absent":
+        keys = options["keys"]
+        return config_change.remove_all(current) if keys is None else config_change.remove(current, keys)
+    values = config_tree.overlay(copied.tree, options["values"] or {})
+    if not options["purge"]:
+        return config_change.merge(current, values, copied.secrets, copied.objects)
+    within = config_change.matcher(options["only"], options["exclude"])
+    return config_change.exact(current, values, copied.secrets, copied.objects, within)
 
 
 def _check_options(options: Mapping[str, Any]) -> None:
@@ -277,40 +294,36 @@ def _check_options(options: Mapping[str, Any]) -> None:
         raise SettingsError(f"There is nothing to write. Give values, copy_from or both{rest}.")
 
 
-def _present(options: dict[str, Any], current: Current, ssm: Any, clock: Clock) -> tuple[Change, list[str], list[str]]:
-    """The change, and the names of SecureStrings that are not copied, and warnings."""
-    values = options["values"] or {}
+def _copied(options: dict[str, Any], current: Current, ssm: Any, clock: Clock) -> Copied:
+    """What copy_from names; nothing without it."""
+    if not options["copy_from"]:
+        return Copied()
+    source = _asked(options, options["copy_from"])
+    origin = path_of(source)
+    parameters, warnings = _state_of(ssm, origin, source, options["secure"], clock)
+    if warnings and options["purge"]:
+        raise SettingsError(f"{warnings[0]} purge would delete what is there of it now. Leave purge out.")
     within = config_change.matcher(options["only"], options["exclude"])
-    secrets: list[Parameter] = []
-    objects: set[Place] = set()
-    skipped: list[str] = []
-    warnings: list[str] = []
-    if options["copy_from"]:
-        source = _asked(options, options["copy_from"])
-        origin = path_of(source)
-        parameters, warnings = _state_of(ssm, origin, source, options["secure"], clock)
-        if warnings and options["purge"]:
-            raise SettingsError(f"{warnings[0]} purge would delete what is there of it now. Leave purge out.")
-        chosen = [one for one in parameters if within(config_tree.place_of(one, origin))]
-        if not chosen:
-            raise SettingsError(
-                f"There is nothing to copy from {_called(origin, source)}. Correct copy_from, only and exclude."
-            )
-        plain = [one for one in chosen if one.type != SECURE]
-        found = [one for one in chosen if one.type == SECURE]
-        skipped = [] if options["secure"] else [one.name for one in found]
-        objects = Current(plain, origin).objects()
-        own = [place for place, _value in config_change.leaves(values)]
-        if options["secure"]:
-            secrets = [
-                Parameter(current.root + one.name[len(origin) :], one.value, SECURE)
-                for one in found
-                if not config_change.meets(config_tree.place_of(one, origin), own)
-            ]
-        values = config_tree.overlay(config_tree.nest(plain, origin), values)
-    if options["purge"]:
-        return config_change.exact(current, values, secrets, objects, within), skipped, warnings
-    return config_change.merge(current, values, secrets, objects), skipped, warnings
+    chosen = [one for one in parameters if within(config_tree.place_of(one, origin))]
+    if not chosen:
+        raise SettingsError(
+            f"There is nothing to copy from {_called(origin, source)}. Correct copy_from, only and exclude."
+        )
+    plain = [one for one in chosen if one.type != SECURE]
+    secure = [one for one in chosen if one.type == SECURE]
+    own = [place for place, _value in config_change.leaves(options["values"] or {})]
+    secrets = [
+        Parameter(current.root + one.name[len(origin) :], one.value, SECURE)
+        for one in secure
+        if options["secure"] and not config_change.meets(config_tree.place_of(one, origin), own)
+    ]
+    return Copied(
+        tree=config_tree.nest(plain, origin),
+        objects=Current(plain, origin).objects(),
+        secrets=secrets,
+        skipped=[] if options["secure"] else [one.name for one in secure],
+        warnings=warnings,
+    )
 
 
 def _write(ssm: Any, change: Change, options: Mapping[str, Any], progress: Progress) -> None:
