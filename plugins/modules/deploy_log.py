@@ -92,6 +92,7 @@ pruned:
   sample: []
 """
 
+from ansible.module_utils.common.warnings import warn
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.sysops.dtk.plugins.module_utils import clients, deploys
 
@@ -102,7 +103,7 @@ def main() -> None:
         module.params, lambda service: clients.client(module, service), clients.now, module.check_mode
     )
     for warning in answer.pop("warnings", []):
-        module.warn(warning)
+        warn(warning)  # that of AnsibleAWSModule would bring a deprecation along
     (module.fail_json if answer.get("failed") else module.exit_json)(**answer)
 
 
