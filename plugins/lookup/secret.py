@@ -82,6 +82,7 @@ db: "{{ lookup('sysops.dtk.secret', 'dtk/prod/api/db', json=true) }}"
 # Several at once, in this order. Use query: lookup() would make one text of them.
 tokens: "{{ query('sysops.dtk.secret', 'dtk/prod/api/token', 'dtk/prod/worker/token', on_missing='skip') }}"
 
+---
 # A task that uses one
 - name: Write the password file of the database
   ansible.builtin.copy:

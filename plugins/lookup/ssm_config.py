@@ -49,7 +49,7 @@ options:
   decrypt:
     description:
       - Whether to decrypt a SecureString. This comes with a warning, since secrets are better kept in Secrets Manager,
-        where they can be rotated and read by M(sysops.dtk.secret#lookup) without becoming part of a tree of settings.
+        where they can be rotated and read by P(sysops.dtk.secret#lookup) without becoming part of a tree of settings.
       - If not, its value is the encrypted text.
     type: bool
     default: true

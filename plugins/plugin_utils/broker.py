@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import socket
 import stat
@@ -62,8 +63,8 @@ class Broker:
         if getattr(self._mine, "pid", None) != os.getpid():
             self._mine.connection = self._connect()
             self._mine.pid = os.getpid()
-        wire.send(self._mine.connection, message)
-        reply = wire.receive(self._mine.connection)
+        self._mine.connection.sendall(wire.packed(message))
+        reply = json.loads(wire.receive(self._mine.connection))
         if "answers" not in reply:
             raise NoBrokerError("the broker is of another version of the collection")
         return reply["answers"]

@@ -10,6 +10,7 @@ A process of its own, started by broker.py. Values are in its memory only, which
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import select
 import signal
@@ -49,8 +50,8 @@ def main(setup: Mapping[str, Any]) -> None:
 
 def serve(listener: socket.socket, has_ended: Callable[[float], bool]) -> None:
     """Answer until the run has ended."""
-    store = Store()
-    threading.Thread(target=_accept, args=(listener, store), daemon=True).start()
+    replies = Replies(Store())
+    threading.Thread(target=_accept, args=(listener, replies), daemon=True).start()
     folder = os.open(".", os.O_RDONLY)
     while not has_ended(_LOOK_SECONDS):
         if os.fstat(folder).st_nlink == 0 or not os.path.lexists(wire.SOCKET):
@@ -75,22 +76,45 @@ def end_of(owner: int, pidfd: int | None) -> Callable[[float], bool]:
     return has_ended
 
 
-def answer_all(connection: socket.socket, store: Store) -> None:
+class Replies:
+    """What the broker sends. Hundreds of workers ask the same, to the letter, and get what was packed for the first."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._of_age: tuple[int, dict[bytes, bytes]] = (-1, {})
+
+    def to(self, text: bytes) -> bytes:
+        now = self._store.age
+        age, packed = self._of_age
+        if age != now:
+            packed = {}
+            self._of_age = (now, packed)
+        if text in packed:
+            return packed[text]
+        question = json.loads(text)
+        if question.pop("version") != wire.VERSION:
+            return wire.packed({"refused": "version"})
+        answers = self._store.answer(question)
+        reply = wire.packed({"answers": answers})
+        if question.get("known") and not any(answer.get("secure") for answer in answers or ()):
+            packed[text] = reply
+        return reply
+
+
+def answer_all(connection: socket.socket, replies: Replies) -> None:
     """Answer one who asks until he hangs up."""
     # Who sends nonsense or leaves in the middle gets no answer, and harms nobody else.
     with connection, contextlib.suppress(OSError, EOFError, ValueError, KeyError, TypeError):
         if not wire.peer_is_ours(connection):
             return
         while True:
-            question = wire.receive(connection)
-            known = question.pop("version") == wire.VERSION
-            wire.send(connection, {"answers": store.answer(question)} if known else {"refused": "version"})
+            connection.sendall(replies.to(wire.receive(connection)))
 
 
-def _accept(listener: socket.socket, store: Store) -> None:
+def _accept(listener: socket.socket, replies: Replies) -> None:
     while True:
         connection, _address = listener.accept()
-        threading.Thread(target=answer_all, args=(connection, store), daemon=True).start()
+        threading.Thread(target=answer_all, args=(connection, replies), daemon=True).start()
 
 
 def _listen() -> socket.socket:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Starts the broker of a run. Apart from broker.py, for every worker compiles what it imports, and one of them starts."""
+"""Starts the broker of a run. Apart from broker.py, since every worker compiles what it imports, and one starts."""
 
 from __future__ import annotations
 

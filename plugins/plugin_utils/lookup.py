@@ -72,7 +72,7 @@ class AwsLookup(LookupBase):
         key = json.dumps(question)
         if key not in _answered:
             _answered[key] = self._asked(question)
-        return _answered[key]
+        return _own(_answered[key])
 
     def _asked(self, question: dict[str, Any]) -> list[dict[str, Any]]:
         answers = broker().ask({**question, "known": True})
@@ -117,3 +117,12 @@ class AwsLookup(LookupBase):
 def broker() -> Broker:
     """The one of this run."""
     return Broker(constants.DEFAULT_LOCAL_TMP, display.v)
+
+
+def _own(value: Any) -> Any:
+    """A copy, which a template may change."""
+    if isinstance(value, dict):
+        return {key: _own(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_own(each) for each in value]
+    return value

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from ..module_utils import secrets, settings_read
 from ..module_utils.connections import Access, Connections
@@ -32,20 +32,19 @@ _STATES = (
 )
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(Protocol):
     """Where facts come from; part of what a fact is kept under."""
 
     access: Access
-    service = ""
+    service: str
 
     def fetch(self, client: Any, wanted: Sequence[Any], hints: Sequence[Any]) -> Found:
         """All that is wanted, and what of the hints comes with it."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
-class Secrets(Source):
+class Secrets:
+    access: Access
     service = "secretsmanager"
 
     def fetch(self, client: Any, wanted: Sequence[Any], hints: Sequence[Any]) -> Found:
@@ -53,9 +52,10 @@ class Secrets(Source):
 
 
 @dataclass(frozen=True)
-class Leaves(Source):
+class Leaves:
     """Single parameters."""
 
+    access: Access
     decrypt: bool
     service = "ssm"
 
@@ -64,9 +64,10 @@ class Leaves(Source):
 
 
 @dataclass(frozen=True)
-class Branches(Source):
+class Branches:
     """What lies below paths."""
 
+    access: Access
     decrypt: bool
     service = "ssm"
 
@@ -93,6 +94,7 @@ class Store:
         self._hinted: set[tuple[Source, Any]] = set()
         self._told: set[str] = set()
         self._connections = Connections()
+        self.age = 0  # grows with each new fact: until then answers stay what they are
 
     def answer(self, question: Question) -> list[Answer] | None:
         """One answer per thing asked for; None if the question is only about what is known, and something is not."""
@@ -192,6 +194,8 @@ class Store:
             if isinstance(fact, AwsError) and _state(fact) == "failed":
                 del self._facts[place]  # it may go better the next time that somebody wants it
         future.set_result(fact)
+        with self._lock:
+            self.age += 1
 
     def _known_empty(self, source: Source, keys: Iterable[Any]) -> list[Any]:
         with self._lock:
@@ -237,5 +241,5 @@ def _is_open(fact: Any) -> bool:
 
 
 def _better(before: Any, now: Any) -> Any:
-    """Of two facts about one term the one that tells more: something found, then trouble, then nothing."""
-    return now if _is_layer(now) or isinstance(now, AwsError) else before
+    """Of two facts about one term the one that tells more: something found, then the first trouble, then nothing."""
+    return now if _is_layer(now) or not isinstance(before, AwsError) else before

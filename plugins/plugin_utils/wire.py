@@ -20,17 +20,27 @@ _MAX_BYTES = 256 * 1024**2
 _CREDENTIALS = struct.Struct("3i")
 
 
-def send(connection: socket.socket, message: Any) -> None:
+def packed(message: Any) -> bytes:
     body = json.dumps(message).encode("ascii")
-    connection.sendall(_LENGTH.pack(len(body)) + body)
+    return _LENGTH.pack(len(body)) + body
 
 
-def receive(connection: socket.socket) -> Any:
-    """The next message; EOFError if there is none any more, ValueError if it is none of ours."""
-    (length,) = _LENGTH.unpack(_exactly(connection, _LENGTH.size))
-    if length > _MAX_BYTES:
+def receive(connection: socket.socket) -> bytes:
+    """The text of the next message; EOFError if there is none any more, ValueError if it is none of ours.
+
+    Each side speaks in turn, so nothing comes after a message before it is answered.
+    """
+    data = _more(connection)
+    while len(data) < _LENGTH.size:
+        data += _more(connection)
+    end = _LENGTH.size + _LENGTH.unpack_from(data)[0]
+    if end > _MAX_BYTES:
         raise ValueError("message too long")
-    return json.loads(_exactly(connection, length))
+    message = bytearray(data)
+    while len(message) < end:
+        message += _more(connection)
+    del message[: _LENGTH.size]
+    return bytes(message)
 
 
 def peer_is_ours(connection: socket.socket) -> bool:
@@ -45,12 +55,8 @@ def peer_is_ours(connection: socket.socket) -> bool:
     return uid == os.geteuid()
 
 
-def _exactly(connection: socket.socket, count: int) -> bytes:
-    parts = []
-    while count:
-        part = connection.recv(min(count, 1 << 16))
-        if not part:
-            raise EOFError
-        parts.append(part)
-        count -= len(part)
-    return b"".join(parts)
+def _more(connection: socket.socket) -> bytes:
+    data = connection.recv(1 << 16)
+    if not data:
+        raise EOFError
+    return data

@@ -64,7 +64,7 @@ def _page(page: dict[str, Any], names: Sequence[str], client: Any) -> dict[str, 
     for answer in page.get("Errors", []):
         error = {"Code": answer.get("ErrorCode", ""), "Message": answer.get("Message", "")}
         outcome = _outcome(ClientError({"Error": error}, "BatchGetSecretValue"), client, answer.get("SecretId", ""), "")
-        if type(outcome) is not AwsError:  # what may pass is better asked again alone, with retries
+        if isinstance(outcome, (MissingError, DeletedError, DeniedError)):  # what may pass is asked again alone
             found[answer["SecretId"]] = outcome
     return found
 

@@ -64,7 +64,7 @@ def some(client: Any, names: Sequence[str], decrypt: bool = True) -> dict[str, I
 
 
 def _batch(client: Any, names: list[str], decrypt: bool) -> dict[str, Item | None]:
-    with _reading(client, f"read the parameters {', '.join(names)}"):
+    with _reading(client, f"read the parameter{'s' if len(names) > 1 else ''} {', '.join(names)}"):
         answer = client.get_parameters(Names=names, WithDecryption=decrypt)
     by_name = {}
     for found in answer["Parameters"]:
