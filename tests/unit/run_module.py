@@ -12,11 +12,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 from ansible.module_utils import basic
+from ansible.module_utils.common import warnings
 
 ROOT = Path(__file__).resolve().parents[2]
 COLLECTIONS = ROOT / ".cache" / "collections"
@@ -35,12 +37,22 @@ def run_module(name: str, options: dict[str, Any], environ: dict[str, str], chec
         mock.patch.object(basic, "_ANSIBLE_ARGS", given),
         # Since ansible-core 2.19 the arguments come with the name of their encoding.
         mock.patch.object(basic, "_ANSIBLE_PROFILE", "legacy", create=True),
+        _as_on_a_host(),
         mock.patch.dict(os.environ, {**_base_environ(), **environ}, clear=True),
         contextlib.redirect_stdout(output),
         contextlib.suppress(SystemExit),
     ):
         main()
     return json.loads(output.getvalue())
+
+
+@contextlib.contextmanager
+def _as_on_a_host() -> Iterator[None]:
+    """Warnings go into the result: since ansible-core 2.19 a process that has loaded Ansible itself displays them."""
+    internal = importlib.import_module("ansible.module_utils._internal")
+    kept = getattr(warnings, "_global_warnings", {})
+    with mock.patch.object(internal, "is_controller", False, create=True), mock.patch.dict(kept, clear=True):
+        yield
 
 
 def run_ansible(name: str, options: dict[str, Any], environ: dict[str, str]) -> dict[str, Any]:
