@@ -21,7 +21,7 @@ description:
     group>) and C(lifecycle_<lifecycle state>) are there without configuration, see O(standard_groups). Letters,
     digits and underscores stay in the name of a group, everything else becomes an underscore. Values that become
     the same are told.
-  - Variables of a host that M(amazon.aws.aws_ec2#inventory) also has keep its names. These are C(instance_id),
+  - Variables of a host that P(amazon.aws.aws_ec2#inventory) also has keep its names. These are C(instance_id),
     C(image_id), C(instance_type), C(launch_time), C(private_ip_address), C(public_ip_address) and
     C(private_dns_name).
   - C(availability_zone) and C(ec2_tags) are ours. The tags are not called C(tags), since this is a keyword of
@@ -41,7 +41,7 @@ notes:
   - Throttled calls are repeated up to 10 times, waiting longer each time, with jitter. Connecting is tried twice.
   - In O(compose), O(groups) and O(keyed_groups) you can use the variables of the host, and C(tags), C(placement),
     C(state), C(owner_id), C(public_dns_name), C(architecture), C(instance_lifecycle), C(key_name), C(platform),
-    C(subnet_id) and C(vpc_id) by the names of M(amazon.aws.aws_ec2#inventory). Everything else that it offers needs
+    C(subnet_id) and C(vpc_id) by the names of P(amazon.aws.aws_ec2#inventory). Everything else that it offers needs
     O(full_description).
   - A plain expression such as C(tags['Owner'] | default('nobody')) is hundreds of times quicker than one with other
     filters.
@@ -312,23 +312,18 @@ import os
 import traceback
 from typing import Any, NoReturn
 
+from ansible import template
 from ansible.errors import AnsibleError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
-from ansible.template import Templar
 from ansible_collections.sysops.dtk.plugins.module_utils import inventory as fleet
-
-try:
-    from ansible.template import trust_as_template
-except ImportError:
-    # Before ansible-core 2.19 every text is a template unless it is wrapped.
-    trust_as_template = None
-    from ansible.utils.unsafe_proxy import wrap_var
 
 FILE_NAMES = ("dtk.ec2_fleet.yml", "dtk.ec2_fleet.yaml")
 SUFFIXES = (".dtk.yml", ".dtk.yaml")
+# Before ansible-core 2.19 every text is a template unless it is wrapped.
+TEXT_IS_DATA = hasattr(template, "trust_as_template")
 EXPRESSIONS = ("compose", "groups", "keyed_groups")
 # Older templars turn text that looks like a list or a number into one, which is not worth repeating here.
-PLAIN_EXPRESSIONS = hasattr(Templar, "evaluate_expression")
+PLAIN_EXPRESSIONS = hasattr(template.Templar, "evaluate_expression")
 
 
 class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
@@ -444,23 +439,25 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 self._settings["keyed_groups"], scope, host.name, strict, fetch_hostvars=False
             )
 
-    def _compose(self, template: Any, variables: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        evaluate = self._plain(template)
+    def _compose(self, expression: Any, variables: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        evaluate = self._plain(expression)
         if evaluate is not None:
             try:
                 return evaluate(variables)
-            except LookupError:
-                # Undefined. If it matters, Jinja says so in its own words.
+            except fleet.UndefinedPathError:
+                # If it matters, Jinja says so in its own words.
                 if not self._settings["strict"]:
                     raise
-        return super()._compose(template, variables, *args, **kwargs)
+            except fleet.NotPlainError:
+                return super()._compose(expression, variables, *args, **kwargs)
+        return super()._compose(expression, variables, *args, **kwargs)
 
-    def _plain(self, template: Any) -> Any:
-        if not PLAIN_EXPRESSIONS or self._settings["use_extra_vars"] or not isinstance(template, str):
+    def _plain(self, expression: Any) -> Any:
+        if not PLAIN_EXPRESSIONS or self._settings["use_extra_vars"] or not isinstance(expression, str):
             return None
-        if template not in self._expressions:
-            self._expressions[template] = fleet.compiled(template)
-        return self._expressions[template]
+        if expression not in self._expressions:
+            self._expressions[expression] = fleet.compiled(expression)
+        return self._expressions[expression]
 
     def _templated(self, value: Any) -> Any:
         """Options may be templates, as with amazon.aws; expressions are none."""
@@ -478,4 +475,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
 def _data(variables: dict[str, Any]) -> dict[str, Any]:
     """Text that is never a template."""
-    return variables if trust_as_template else wrap_var(variables)
+    if TEXT_IS_DATA:
+        return variables
+    from ansible.utils.unsafe_proxy import wrap_var
+
+    return wrap_var(variables)

@@ -31,6 +31,8 @@ check_names = inventory_options.check_names
 identity = inventory_options.identity
 legacy = inventory_options.legacy_group_name
 expression_variables = _core.expression_variables
+UndefinedPathError = inventory_expression.UndefinedPathError
+NotPlainError = inventory_expression.NotPlainError
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,11 @@ from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 from ansible_collections.sysops.dtk.plugins.module_utils._core.inventory import EXPRESSION_NAMES
-from ansible_collections.sysops.dtk.plugins.module_utils._core.inventory_expression import UndefinedPathError, compiled
+from ansible_collections.sysops.dtk.plugins.module_utils._core.inventory_expression import (
+    NotPlainError,
+    UndefinedPathError,
+    compiled,
+)
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -38,6 +42,8 @@ def ours(expression: str) -> Any:
         return True, evaluate(VARIABLES)
     except UndefinedPathError:
         return True, UNDEFINED
+    except NotPlainError:
+        return False, None
 
 
 def theirs(expression: str) -> Any:
@@ -70,6 +76,10 @@ def theirs(expression: str) -> Any:
         ("public_ip_address | default('')", ""),
         ("tags.a.b.c | default('x')", "x"),
         ("instance_id.nope | default('x')", "x"),
+        ("tags.Name ~ '-' ~ tags['dtk:env']", "web-prod"),
+        ("'a'~tags.Name | default('x')~\"b\"", "awebb"),
+        ("tags.None_ | default('x') ~ tags.template", "x{{ 1 + 1 }}"),
+        ("tags.Name ~ tags.None_", UNDEFINED),
         ("public_ip_address", UNDEFINED),
         ("tags.None_", UNDEFINED),
         ("instance_id.nope", UNDEFINED),
@@ -92,7 +102,12 @@ def test_plain_expressions_mean_the_same_as_to_jinja(expression: str, value: Any
         "inventory_hostname",  # a variable that is not ours
         "tags.Name | lower",
         "tags.Name | d('x')",
-        "tags.Name ~ 'x'",
+        "tags.Name ~ 'x' | upper",
+        "tags.Name ~ 7",
+        "tags.Name ~ inventory_hostname",
+        "tags.Name ~ tags.items",
+        "'{{ x }}' ~ tags.Name",
+        "tags.Name ~",
         "tags[instance_id]",
         "tags['a' 'b']",
         "tags['a\\'b']",
@@ -115,6 +130,11 @@ def test_everything_else_is_left_to_jinja(expression: str) -> None:
     assert ours(expression) == (False, None)
 
 
+def test_what_is_no_text_is_joined_by_jinja() -> None:
+    assert ours("tags.Name ~ dtk_image_age_days") == (False, None)
+    assert theirs("tags.Name ~ dtk_image_age_days") == "web0"
+
+
 @pytest.mark.parametrize("value", [None, 7, True, ["tags"], {"a": "tags"}])
 def test_what_is_no_text_is_left_to_jinja(value: Any) -> None:
     assert compiled(value, EXPRESSION_NAMES) is None
@@ -128,7 +148,8 @@ _STEP = st.one_of(
     _KEY.map(lambda key: f"['{key}']"), _KEY.map(lambda key: f'["{key}"]'), _KEY.map(lambda key: f".{key}")
 )
 _DEFAULT = st.sampled_from(["", " | default('x')", "|default('')", ' | default("x", true)', " | default( 'x' , True )"])
-_EXPRESSIONS = st.builds("{}{}{}".format, _NAMES, st.lists(_STEP, max_size=3).map("".join), _DEFAULT)
+_PATHS = st.builds("{}{}{}".format, _NAMES, st.lists(_STEP, max_size=3).map("".join), _DEFAULT)
+_EXPRESSIONS = st.one_of(_PATHS, st.lists(st.one_of(_PATHS, st.just("' - '")), min_size=2, max_size=3).map("~".join))
 
 
 @given(_EXPRESSIONS)

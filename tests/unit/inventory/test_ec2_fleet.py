@@ -234,7 +234,13 @@ def test_what_users_add(world: World) -> None:
     world.run(Name="web-2", dtk_env="beta")
     data = world.inventory(
         standard_groups=[],
-        compose={"owner": "tags.Owner | default('nobody')", "port": "tags.Port | default(8080) | int", "no": "nope.x"},
+        compose={
+            "owner": "tags.Owner | default('nobody')",
+            "port": "tags.Port | default(8080) | int",
+            "no": "nope.x",
+            "joined": "tags.Name ~ '/' ~ tags.Owner | default('x')",
+            "by_jinja": "tags.Name ~ dtk_image_age_days",
+        },
         groups={"in_prod": "dtk_env == 'prod'", "owned-by-nobody": "owner == 'nobody'"},
         keyed_groups=[
             {"prefix": "zone", "key": "placement.availability_zone", "parent_group": "zones"},
@@ -246,6 +252,8 @@ def test_what_users_add(world: World) -> None:
     assert data.hosts["web-1"].vars["owner"] == "{{ 1 + 1 }}"
     assert [data.hosts[name].vars["port"] for name in ("web-1", "web-2")] == [80, 8080]
     assert "no" not in data.hosts["web-1"].vars
+    assert [data.hosts[name].vars["joined"] for name in ("web-1", "web-2")] == ["web-1/{{ 1 + 1 }}", "web-2/x"]
+    assert data.hosts["web-1"].vars["by_jinja"] == "web-10"
     assert own_groups(data) == {
         "in_prod": {"web-1"},
         "owned_by_nobody": {"web-2"},

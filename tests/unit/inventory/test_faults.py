@@ -175,6 +175,18 @@ def test_a_folder_of_inventories_fails_with_its_one_bad_source(world: World) -> 
     )
 
 
+def test_a_play_that_reads_the_inventory_again_ends_if_that_fails(world: World) -> None:
+    world.run(Name="web")
+    play = world.folder / "play.yml"
+    tasks = "[{meta: refresh_inventory}, {debug: {msg: went on}}]"
+    play.write_text(f"- {{hosts: localhost, gather_facts: false, tasks: {tasks}}}\n", encoding="utf-8")
+    world.aws.fault("ec2:DescribeInstances", "UnauthorizedOperation", after=1)
+    run = world.ansible("ansible-playbook", "-i", str(world.config()), str(play))
+    assert run.returncode == 1
+    assert "access denied" in " ".join(run.stderr.split())
+    assert "went on" not in run.stdout
+
+
 def test_a_fleet_that_is_empty_is_no_error(world: World) -> None:
     run = world.ansible("ansible-inventory", "--list", "-i", str(world.config()))
     assert run.returncode == 0, run.stderr
