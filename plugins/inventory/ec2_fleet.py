@@ -184,7 +184,7 @@ options:
     type: str
     default: amazon.aws.aws_ssm
   autoscaling:
-    description: Ask Auto Scaling about group, lifecycle state, health, launch template and protection. Without it,
+    description: Ask Auto Scaling about lifecycle state, health, launch template and protection. Without it,
       instances that are being terminated cannot be told from others.
     type: bool
     default: true

@@ -33,12 +33,12 @@ _VARIABLES = (
     ("dtk_description", "description"),
 )
 _MEMBER_VARIABLES = (
-    ("dtk_asg", "group"),
     ("dtk_lifecycle_state", "lifecycle_state"),
     ("dtk_health", "health"),
     ("dtk_launch_template", "template"),
     ("dtk_launch_template_version", "template_version"),
 )
+_GROUP_TAG = "aws:autoscaling:groupName"
 _ONLY_IN_EXPRESSIONS = (
     "public_dns_name",
     "architecture",
@@ -52,7 +52,15 @@ _ONLY_IN_EXPRESSIONS = (
 EXPRESSION_NAMES = frozenset(
     {name for name, _key in (*_VARIABLES, *_MEMBER_VARIABLES)}
     | set(_ONLY_IN_EXPRESSIONS)
-    | {"dtk_env", "dtk_role", "dtk_pending", "dtk_protected_from_scale_in", "dtk_image_age_days", "ansible_host"}
+    | {
+        "dtk_env",
+        "dtk_role",
+        "dtk_pending",
+        "dtk_protected_from_scale_in",
+        "dtk_image_age_days",
+        "ansible_host",
+        "dtk_asg",
+    }
     | {"ec2_tags", "tags", "placement", "state", "owner_id"}
 )
 
@@ -72,6 +80,8 @@ def host_variables(row: Mapping[str, Any], tag_env: str, tag_role: str, now: dat
         found["dtk_role"] = tags[tag_role]
     if row.get("image_created"):
         found["dtk_image_age_days"] = age_days(row["image_created"], now)
+    if scaling_group(row):
+        found["dtk_asg"] = scaling_group(row)
     if member:
         found.update((name, member[key]) for name, key in _MEMBER_VARIABLES if member.get(key))
         found["dtk_protected_from_scale_in"] = member["protected"]
@@ -106,6 +116,11 @@ def expression_variables(row: Mapping[str, Any], variables: Mapping[str, Any]) -
         "state": description.get("state") or {"name": row["state"]},
         "placement": {**description.get("placement", {}), **placement},
     }
+
+
+def scaling_group(row: Mapping[str, Any]) -> str:
+    """The Auto Scaling group; by the tag that only AWS can set where Auto Scaling was not asked, or before it answers."""
+    return (row.get("member") or {}).get("group") or row["tags"].get(_GROUP_TAG, "")
 
 
 def is_pending(row: Mapping[str, Any]) -> bool:

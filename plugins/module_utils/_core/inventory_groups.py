@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .inventory import scaling_group
+
 # Every kind of group: its name is the prefix.
 KINDS = ("env", "role", "app", "az", "asg", "lifecycle")
 
@@ -66,6 +68,6 @@ def _readers(tags: Tags) -> dict[str, Callable[[Mapping[str, Any]], Iterable[str
         "role": tag(tags.role),
         "app": apps,
         "az": lambda row: filter(None, (row["availability_zone"],)),
-        "asg": member("group"),
+        "asg": lambda row: filter(None, (scaling_group(row),)),
         "lifecycle": member("lifecycle_state"),
     }

@@ -95,6 +95,11 @@ def test_what_is_not_known_is_not_set() -> None:
     }
 
 
+def test_the_scaling_group_is_known_by_its_tag_too() -> None:
+    tagged = {**BARE, "tags": {"aws:autoscaling:groupName": "web"}}
+    assert host_variables(tagged, "dtk:env", "dtk:role", NOW)["dtk_asg"] == "web"
+
+
 def test_no_variable_has_a_name_that_playbooks_or_extra_variables_use() -> None:
     names = set(host_variables({**ROW, "description": {"a": 1}}, "dtk:env", "dtk:role", NOW))
     assert not names & {"tags", "env", "app", "role", "region", "state", "version", "environment", "name", "health"}

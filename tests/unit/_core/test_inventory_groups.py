@@ -50,6 +50,11 @@ def test_a_kind_can_be_had_alone(kind: str) -> None:
     assert next(iter(groups)).startswith(f"{kind}_")
 
 
+def test_a_tag_names_the_scaling_group_where_auto_scaling_was_not_asked() -> None:
+    instance = {"availability_zone": "", "tags": {"aws:autoscaling:groupName": "web-asg"}}
+    assert set(grouped([instance], KINDS, TAGS, safe)[0]) == {"asg_web_asg"}
+
+
 def test_other_tags_can_be_named() -> None:
     instance = {"availability_zone": "", "tags": {"Env": "prod", "dtk:env": "beta", "Role": "web", "Apps": "a,b"}}
     groups, _warnings = grouped([instance], KINDS, Tags("Env", "Role", "Apps"), safe)
