@@ -119,7 +119,7 @@ def expression_variables(row: Mapping[str, Any], variables: Mapping[str, Any]) -
 
 
 def scaling_group(row: Mapping[str, Any]) -> str:
-    """The Auto Scaling group; by the tag that only AWS can set where Auto Scaling was not asked, or before it answers."""
+    """The Auto Scaling group. Where Auto Scaling does not say, by a tag that nobody but AWS can set."""
     return (row.get("member") or {}).get("group") or row["tags"].get(_GROUP_TAG, "")
 
 
