@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import select
 import signal
@@ -188,6 +189,42 @@ def test_a_value_is_never_a_template(play: Play, cloud: Emulation) -> None:
     assert '"msg": "{{ 7 * 7 }}{% raw %}"' in result.stdout
     assert '"msg": "<{{ 7 * 7 }}>"' in result.stdout
     assert '"msg": "again {{ 7 * 7 }}{% raw %}"' in result.stdout
+
+
+HOSTILE = [
+    "{{ 7 * 7 }}",
+    "{% for x in y %}",
+    "{# gone? #}",
+    "{{ lookup('pipe', 'id') }}",
+    "!unsafe x",
+    "$(id) `id` ${HOME}",
+    "'\"\\ \\n",
+    " lead and trail ",
+    "two\nlines\r\n\ttab",
+    "null",
+    "[1, 2]",
+    "{'a': 1}",
+    "007",
+    "é 😀 \u2028 \x7f",
+    "a,b",
+]
+
+
+def test_hostile_values_arrive_as_they_are(play: Play, cloud: Emulation) -> None:
+    names = [f"p/h{number}" for number in range(len(HOSTILE))]
+    for name, value in zip(names, HOSTILE, strict=True):
+        cloud.client("secretsmanager").create_secret(Name=name, SecretString=value)
+    cloud.client("secretsmanager").create_secret(Name="p/all", SecretString=json.dumps({"all": HOSTILE}))
+    target = play.folder / "out.json"
+    play.variables = {
+        "single": f"{{{{ query('sysops.dtk.secret', {str(names)[1:-1]}) }}}}",
+        "inside": "{{ lookup('sysops.dtk.secret', 'p/all', key='all') }}",
+    }
+    content = "{{ {'single': single, 'inside': inside} | to_json }}"
+    play.tasks = [{"ansible.builtin.copy": {"content": content, "dest": str(target), "mode": "0600"}}]
+    result = play.run()
+    assert result.code == 0, result.text
+    assert json.loads(target.read_text()) == {"single": HOSTILE, "inside": HOSTILE}
 
 
 def test_a_lookup_in_the_parent_starts_it_too(play: Play, secret: str, cloud: Emulation) -> None:
