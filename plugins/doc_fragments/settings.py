@@ -43,5 +43,5 @@ options:
 notes:
   - Each setting is one parameter. Its place in the tree is its name, its type a suffix of the name (C(.int), C(.float),
     C(.bool), C(.json)); text has none, and a list of text is a StringList. So C(port.int) is the setting C(port).
-  - An object that is kept as one C(.json) value stays one. A folder with keys that cannot be parts of a name becomes one.
+  - An object that is kept as one C(.json) value stays one. A folder whose keys cannot be names becomes one.
 """
