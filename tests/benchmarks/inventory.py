@@ -81,6 +81,7 @@ def benchmark(name: str, instances: int, options: Options) -> Outcome:
     folder = FOLDER / name
     folder.mkdir(parents=True, exist_ok=True)
     with Emulation.start() as aws, tempfile.TemporaryDirectory() as home:
+        aws.reset_data()  # of the benchmark before, which the same process ran
         estate.make(aws, instances)
         aws.replay(True)
         expected = Expected(estate.described(aws))

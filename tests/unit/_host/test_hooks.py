@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from ansible_collections.sysops.dtk.plugins.module_utils._host import hooks
 from ansible_collections.sysops.dtk.plugins.module_utils._host.errors import HookError, SpecError
 
 
-def context(folder: Path, transaction: str = "t1", previous: str | None = "1.0.0") -> hooks.HookContext:
-    return hooks.HookContext("hello", "1.0.1", previous, str(folder), transaction)
+def context(folder: Path, transaction: str = "", previous: str | None = "1.0.0") -> hooks.HookContext:
+    # A test in another process that ends what its transaction left would end what has the same id here.
+    return hooks.HookContext("hello", "1.0.1", previous, str(folder), transaction or uuid.uuid4().hex)
 
 
 def shell(script: str, timeout: float = 10) -> tuple[hooks.Hook, ...]:
