@@ -23,7 +23,7 @@ def members(client: Any) -> dict[str, dict[str, Any]]:
     """
     found: dict[str, dict[str, Any]] = {}
     with translated(f"list the Auto Scaling groups of {client.meta.region_name}", client):
-        for page in pages(client.describe_auto_scaling_groups, MaxRecords=_GROUPS_PER_PAGE):
+        for page in pages(client, "describe_auto_scaling_groups", _GROUPS_PER_PAGE):
             for group in page["AutoScalingGroups"]:
                 name = group["AutoScalingGroupName"]
                 waiting = _warm(client, name) if group.get("WarmPoolConfiguration") else []
@@ -33,7 +33,7 @@ def members(client: Any) -> dict[str, dict[str, Any]]:
 
 def _warm(client: Any, name: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    for page in pages(client.describe_warm_pool, AutoScalingGroupName=name, MaxRecords=_INSTANCES_PER_PAGE):
+    for page in pages(client, "describe_warm_pool", _INSTANCES_PER_PAGE, AutoScalingGroupName=name):
         found += page.get("Instances", ())
     return found
 

@@ -50,7 +50,7 @@ def instances(
     region = client.meta.region_name
     wanted = boto_filters(filters)
     with translated(f"list the instances of {region}", client):
-        for page in pages(client.describe_instances, Filters=wanted, MaxResults=PAGE):
+        for page in pages(client, "describe_instances", PAGE, Filters=wanted):
             for reservation in page["Reservations"]:
                 owner = reservation.get("OwnerId", "")
                 for instance in reservation["Instances"]:
@@ -78,7 +78,7 @@ def images(client: Any, ids: Iterable[str]) -> dict[str, str]:
         for start in range(0, len(wanted), _FILTER_VALUES):
             # By filter: asked by id, AWS fails for all of them if one was deregistered.
             chosen = boto_filters([{"image-id": wanted[start : start + _FILTER_VALUES]}])
-            for page in pages(client.describe_images, Filters=chosen, IncludeDeprecated=True, MaxResults=PAGE):
+            for page in pages(client, "describe_images", PAGE, Filters=chosen, IncludeDeprecated=True):
                 found.update((image["ImageId"], image["CreationDate"]) for image in page["Images"])
     return found
 

@@ -30,7 +30,7 @@ def target_health(client: Any) -> dict[str, list[dict[str, Any]]]:
 
 def _target_groups(client: Any) -> Iterator[dict[str, Any]]:
     with translated(f"list the target groups of {client.meta.region_name}", client):
-        for page in pages(client.describe_target_groups, "Marker", "NextMarker", PageSize=_GROUPS_PER_PAGE):
+        for page in pages(client, "describe_target_groups", _GROUPS_PER_PAGE):
             yield from (group for group in page["TargetGroups"] if group.get("TargetType", "instance") != "lambda")
 
 

@@ -6,23 +6,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-from .errors import AwsError
 
-
-def pages(
-    call: Callable[..., dict[str, Any]], asked: str = "NextToken", given: str = "", **arguments: Any
-) -> Iterator[dict[str, Any]]:
-    """Every page of an answer. asked: the argument for the next one; given: what names it."""
-    while True:
-        page = call(**arguments)
-        after = page.get(given or asked)
-        if not after:
-            yield page
-            return
-        if after == arguments.get(asked):
-            raise AwsError("AWS gave the same page twice instead of the next one. Run it again.")
-        arguments[asked] = after
-        yield page
+def pages(client: Any, operation: str, size: int, **arguments: Any) -> Iterator[dict[str, Any]]:
+    """Every page of an answer, by botocore's paginator of the operation, with so many items on each at most."""
+    return iter(client.get_paginator(operation).paginate(**arguments, PaginationConfig={"PageSize": size}))

@@ -10,21 +10,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from .errors import ClientError, code_of, translated
+from .paging import pages
 
 _DELETE_BATCH = 10
 
 
 def parameters_in(client: Any, path: str) -> dict[str, str]:
     """Name to value of the parameters directly below `path`, in as few calls as the API allows."""
-    found: dict[str, str] = {}
-    arguments: dict[str, Any] = {"Path": path, "Recursive": False, "MaxResults": 10}
     with translated(f"read the parameters below {path}", client):
-        while True:
-            page = client.get_parameters_by_path(**arguments)
-            found.update((item["Name"], item["Value"]) for item in page["Parameters"])
-            if not page.get("NextToken"):
-                return found
-            arguments["NextToken"] = page["NextToken"]
+        answers = pages(client, "get_parameters_by_path", 10, Path=path, Recursive=False)
+        return {item["Name"]: item["Value"] for page in answers for item in page["Parameters"]}
 
 
 def read(client: Any, name: str) -> str | None:

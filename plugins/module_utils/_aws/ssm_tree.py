@@ -12,6 +12,7 @@ from typing import Any
 
 from .errors import AwsError, ClientError, code_of, explain, translated
 from .outcomes import DENIED, DeniedError
+from .paging import pages
 
 BATCH = 10  # what one call takes and gives at most, both for names and for a path
 _MISSING = frozenset({"ParameterNotFound", "ParameterVersionNotFound", "ParameterVersionLabelNotFound"})
@@ -25,10 +26,8 @@ def below(client: Any, path: str, label: str = "", decrypt: bool = True) -> list
     if label:
         arguments["ParameterFilters"] = [{"Key": "Label", "Option": "Equals", "Values": [label]}]
     with _reading(client, f"read the parameters below {path}"):
-        pages = client.get_paginator("get_parameters_by_path").paginate(
-            **arguments, PaginationConfig={"PageSize": BATCH}
-        )
-        return [_item(found) for page in pages for found in page["Parameters"]]
+        answers = pages(client, "get_parameters_by_path", BATCH, **arguments)
+        return [_item(found) for page in answers for found in page["Parameters"]]
 
 
 def one(client: Any, name: str, selector: str = "", decrypt: bool = True) -> Item | None:

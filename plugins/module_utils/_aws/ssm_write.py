@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .errors import AwsError, ClientError, code_of, translated
+from .paging import pages
 from .rate import Pace
 
 # Calls a second, below what an account may do by default, so that other jobs get their share.
@@ -77,20 +78,15 @@ def delete(client: Any, names: Sequence[str]) -> None:
 
 def history(client: Any, name: str, decrypt: bool = False) -> list[dict[str, Any]]:
     """All versions of a parameter that are kept, oldest first; none if there is no such parameter."""
-    arguments: dict[str, Any] = {"Name": name, "WithDecryption": decrypt, "MaxResults": _PAGE}
-    found: list[dict[str, Any]] = []
     with translated(f"read the history of the parameter {name}", client):
-        while True:
-            try:
-                page = client.get_parameter_history(**arguments)
-            except ClientError as exc:
-                if code_of(exc) == "ParameterNotFound":
-                    return found
-                raise
-            found += [_version(item) for item in page["Parameters"]]
-            if not page.get("NextToken"):
-                return sorted(found, key=lambda one: one["version"])
-            arguments["NextToken"] = page["NextToken"]
+        try:
+            answers = pages(client, "get_parameter_history", _PAGE, Name=name, WithDecryption=decrypt)
+            found = [_version(item) for page in answers for item in page["Parameters"]]
+        except ClientError as exc:
+            if code_of(exc) == "ParameterNotFound":
+                return []
+            raise
+    return sorted(found, key=lambda one: one["version"])
 
 
 def key_of(client: Any, name: str) -> str:

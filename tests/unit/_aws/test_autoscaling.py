@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import uuid
-from types import SimpleNamespace
+from datetime import UTC, datetime
 from typing import Any
 
+import boto3
 from ansible_collections.sysops.dtk.plugins.module_utils._aws import autoscaling
+from botocore.stub import Stubber
 
 from tests.unit.emulated_aws import EmulatedAws
 
@@ -41,30 +43,31 @@ def test_members_of_all_groups(aws: EmulatedAws) -> None:
     assert member == {**expected, "template": two, "template_version": "1"}
 
 
-class Client:
-    """Auto Scaling with a warm pool of two pages."""
-
-    meta = SimpleNamespace(region_name="eu-west-1")
-
-    def describe_auto_scaling_groups(self, **_arguments: Any) -> dict[str, Any]:
-        plain = {"AutoScalingGroupName": "plain", "Instances": [_instance("i-1", "InService")]}
-        pooled = {"AutoScalingGroupName": "pooled", "Instances": [], "WarmPoolConfiguration": {"MinSize": 2}}
-        return {"AutoScalingGroups": [plain, pooled]}
-
-    def describe_warm_pool(self, **arguments: Any) -> dict[str, Any]:
-        assert arguments["AutoScalingGroupName"] == "pooled"
-        if "NextToken" in arguments:
-            return {"Instances": [_instance("i-3", "Warmed:Pending")]}
-        return {"Instances": [_instance("i-2", "Warmed:Running")], "NextToken": "more"}
-
-
 def _instance(identifier: str, state: str) -> dict[str, Any]:
     template = {"LaunchTemplateId": "lt-1", "Version": "3"}
-    return {"InstanceId": identifier, "LifecycleState": state, "HealthStatus": "Healthy", "LaunchTemplate": template}
+    plain = {"AvailabilityZone": "eu-west-1a", "HealthStatus": "Healthy", "ProtectedFromScaleIn": False}
+    return {**plain, "InstanceId": identifier, "LifecycleState": state, "LaunchTemplate": template}
+
+
+def _group(name: str, *instances: dict[str, Any], **more: Any) -> dict[str, Any]:
+    sizes = dict.fromkeys(("MinSize", "MaxSize", "DesiredCapacity", "DefaultCooldown"), 1)
+    plain = {"AvailabilityZones": [], "HealthCheckType": "EC2", "CreatedTime": datetime(2026, 1, 1, tzinfo=UTC)}
+    return {**sizes, **plain, "AutoScalingGroupName": name, "Instances": list(instances), **more}
 
 
 def test_warm_pools_are_asked_for_where_there_are_some() -> None:
-    found = autoscaling.members(Client())
+    client = boto3.client("autoscaling", "eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
+    pooled = _group("pooled", WarmPoolConfiguration={"MinSize": 2})
+    groups = {"AutoScalingGroups": [_group("plain", _instance("i-1", "InService")), pooled]}
+    pool = {"AutoScalingGroupName": "pooled", "MaxRecords": 50}
+    first = {"Instances": [_instance("i-2", "Warmed:Running")], "NextToken": "more"}
+    with Stubber(client) as stub:
+        stub.add_response("describe_auto_scaling_groups", groups, {"MaxRecords": 100})
+        stub.add_response("describe_warm_pool", first, pool)
+        stub.add_response(
+            "describe_warm_pool", {"Instances": [_instance("i-3", "Warmed:Pending")]}, {**pool, "NextToken": "more"}
+        )
+        found = autoscaling.members(client)
     states = {identifier: (member["group"], member["lifecycle_state"]) for identifier, member in found.items()}
     assert states == {
         "i-1": ("plain", "InService"),

@@ -6,15 +6,14 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from ansible.module_utils.common.dict_transformations import camel_dict_to_snake_dict
 from ansible_collections.sysops.dtk.plugins.module_utils._aws import ec2, ec2_model
 from ansible_collections.sysops.dtk.plugins.module_utils._aws.errors import AwsError
-from ansible_collections.sysops.dtk.plugins.module_utils._aws.paging import pages
 from botocore.loaders import Loader
+from botocore.stub import Stubber
 
 from tests.unit.emulated_aws import EmulatedAws
 
@@ -176,17 +175,15 @@ def test_an_image_that_is_gone_does_not_hide_the_others(aws: EmulatedAws) -> Non
     assert ec2.images(client, []) == {}
 
 
-def test_many_images_are_asked_for_in_parts() -> None:
-    asked: list[int] = []
-
-    def describe(**arguments: Any) -> dict[str, Any]:
-        (wanted,) = (one["Values"] for one in arguments["Filters"])
-        asked.append(len(wanted))
-        return {"Images": [{"ImageId": one, "CreationDate": "x"} for one in wanted]}
-
-    client = SimpleNamespace(describe_images=describe, meta=SimpleNamespace(region_name="eu-west-1"))
-    assert len(ec2.images(client, [f"ami-{number}" for number in range(450)])) == 450
-    assert asked == [200, 200, 50]
+def test_many_images_are_asked_for_in_parts(aws: EmulatedAws) -> None:
+    client = aws.client("ec2")
+    names = [f"ami-{number:03}" for number in range(450)]
+    with Stubber(client) as stub:
+        for part in (names[:200], names[200:400], names[400:]):
+            asked = {"Filters": [{"Name": "image-id", "Values": part}], "IncludeDeprecated": True, "MaxResults": 1000}
+            found = {"Images": [{"ImageId": one, "CreationDate": "x"} for one in part]}
+            stub.add_response("describe_images", found, asked)
+        assert set(ec2.images(client, names)) == set(names)
 
 
 def test_enabled_regions(aws: EmulatedAws) -> None:
@@ -195,16 +192,10 @@ def test_enabled_regions(aws: EmulatedAws) -> None:
     assert found == sorted(found)
 
 
-def test_pages_end_with_the_last_one() -> None:
-    answers = {None: {"n": 1, "NextMarker": "b"}, "b": {"n": 2, "NextMarker": "c"}, "c": {"n": 3, "NextMarker": ""}}
-
-    def call(**given: Any) -> dict[str, Any]:
-        return {**answers[given.get("Marker")], "size": given["size"]}
-
-    found = pages(call, "Marker", "NextMarker", size=7)
-    assert [(page["n"], page["size"]) for page in found] == [(1, 7), (2, 7), (3, 7)]
-
-
-def test_a_page_that_leads_to_itself_is_an_error() -> None:
-    with pytest.raises(AwsError, match="the same page twice"):
-        list(pages(lambda **_given: {"NextToken": "again"}))
+def test_a_page_that_leads_to_itself_is_an_error(aws: EmulatedAws) -> None:
+    client = aws.client("ec2")
+    again = {"Reservations": [], "NextToken": "again"}
+    with Stubber(client) as stub, pytest.raises(AwsError, match=r"list the instances of eu-west-1.* same next token"):
+        for _page in range(2):
+            stub.add_response("describe_instances", again)
+        list(ec2.instances(client, []))

@@ -4,36 +4,37 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import boto3
 import pytest
 from ansible_collections.sysops.dtk.plugins.module_utils._aws import elbv2
 from ansible_collections.sysops.dtk.plugins.module_utils._aws.errors import AwsError
-from botocore.exceptions import ClientError
+from botocore.stub import Stubber
+
+MORE = {"Marker": "more"}
 
 
-class Client:
-    """Two pages of target groups; `code` is what the health of the second one fails with."""
-
-    meta = SimpleNamespace(region_name="eu-west-1", endpoint_url="")
-
-    def __init__(self, code: str = "") -> None:
-        self._code = code
-
-    def describe_target_groups(self, **arguments: Any) -> dict[str, Any]:
-        if "Marker" not in arguments:
-            return {"TargetGroups": [_group("web"), _group("hook", "lambda")], "NextMarker": "more"}
-        return {"TargetGroups": [_group("api", "ip")]}
-
-    def describe_target_health(self, **arguments: Any) -> dict[str, Any]:
-        arn = arguments["TargetGroupArn"]
-        assert arn != "arn:hook", "functions are no hosts"
-        if arn == "arn:web":
-            return {"TargetHealthDescriptions": [_health("i-1", 80, "healthy"), _health("i-2", 80, "draining", "Why")]}
-        if self._code:
-            raise ClientError({"Error": {"Code": self._code, "Message": "no"}}, "DescribeTargetHealth")
-        return {"TargetHealthDescriptions": [_health("10.0.0.1", 8080, "unhealthy")]}
+@contextmanager
+def load_balancers(code: str = "") -> Iterator[Any]:
+    """Two pages of target groups; `code` is what the health of the one on the second page fails with."""
+    client = boto3.client("elbv2", "eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
+    first = {"TargetGroups": [_group("web"), _group("hook", "lambda")], "NextMarker": "more"}
+    web = [_health("i-1", 80, "healthy"), _health("i-2", 80, "draining", "Target.DeregistrationInProgress")]
+    with Stubber(client) as stub:
+        stub.add_response("describe_target_groups", first, {"PageSize": 400})
+        # Nobody asks for the health of a function: it is no host.
+        stub.add_response("describe_target_health", {"TargetHealthDescriptions": web}, {"TargetGroupArn": "arn:web"})
+        stub.add_response("describe_target_groups", {"TargetGroups": [_group("api", "ip")]}, {"PageSize": 400, **MORE})
+        if code:
+            stub.add_client_error("describe_target_health", code, "no")
+        else:
+            api = {"TargetHealthDescriptions": [_health("10.0.0.1", 8080, "unhealthy")]}
+            stub.add_response("describe_target_health", api, {"TargetGroupArn": "arn:api"})
+        yield client
+        stub.assert_no_pending_responses()
 
 
 def _group(name: str, kind: str = "instance") -> dict[str, str]:
@@ -46,17 +47,23 @@ def _health(target: str, port: int, state: str, reason: str = "") -> dict[str, A
 
 
 def test_health_of_instances_and_addresses() -> None:
-    assert elbv2.target_health(Client()) == {
-        "i-1": [{"target_group": "web", "port": 80, "state": "healthy"}],
-        "i-2": [{"target_group": "web", "port": 80, "state": "draining", "reason": "Why"}],
-        "10.0.0.1": [{"target_group": "api", "port": 8080, "state": "unhealthy"}],
-    }
+    draining = {"state": "draining", "reason": "Target.DeregistrationInProgress"}
+    with load_balancers() as client:
+        assert elbv2.target_health(client) == {
+            "i-1": [{"target_group": "web", "port": 80, "state": "healthy"}],
+            "i-2": [{"target_group": "web", "port": 80, **draining}],
+            "10.0.0.1": [{"target_group": "api", "port": 8080, "state": "unhealthy"}],
+        }
 
 
 def test_a_target_group_that_was_deleted_meanwhile_has_no_targets() -> None:
-    assert set(elbv2.target_health(Client("TargetGroupNotFound"))) == {"i-1", "i-2"}
+    with load_balancers("TargetGroupNotFound") as client:
+        assert set(elbv2.target_health(client)) == {"i-1", "i-2"}
 
 
 def test_any_other_failure_is_told() -> None:
-    with pytest.raises(AwsError, match="Cannot read the health of target group arn:api: access denied"):
-        elbv2.target_health(Client("AccessDenied"))
+    with (
+        load_balancers("AccessDenied") as client,
+        pytest.raises(AwsError, match="Cannot read the health of target group arn:api: access denied"),
+    ):
+        elbv2.target_health(client)
