@@ -53,6 +53,13 @@ options:
       - If not, its value is the encrypted text.
     type: bool
     default: true
+  secure_keys:
+    description:
+      - Give the dotted keys whose values are kept as a SecureString, instead of the settings. This takes no more calls
+        than the settings.
+      - It is for what shows settings, such as O(sysops.dtk.app_config#module:secure).
+    type: bool
+    default: false
 extends_documentation_fragment:
   - sysops.dtk.lookup_aws
 seealso:
@@ -87,7 +94,9 @@ shared: >-
 
 RETURN = r"""
 _raw:
-  description: A list with one element, the merged dictionary or the value of the single parameter.
+  description:
+    - A list with one element, the merged dictionary or the value of the single parameter.
+    - With O(secure_keys) it is the list of keys, like V(db.password).
   type: list
   elements: raw
 """
@@ -101,7 +110,7 @@ from ansible_collections.sysops.dtk.plugins.plugin_utils.lookup import AwsLookup
 
 class LookupModule(AwsLookup):
     full_name = "sysops.dtk.ssm_config"
-    harmless = frozenset({"on_denied", "on_missing", "read_ahead", "types"})
+    harmless = frozenset({"on_denied", "on_missing", "read_ahead", "secure_keys", "types"})
 
     def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[Any]:
         self._paths = self.prepare(terms, variables, kwargs)
@@ -123,7 +132,7 @@ class LookupModule(AwsLookup):
             self.live_with("on_denied", trouble)
         if answer["state"] == "missing" and answer["message"]:
             self.live_with("on_missing", answer["message"])
-        return [answer["value"]]
+        return [answer["sensitive" if self.get_option("secure_keys") else "value"]]
 
     def hints_of(self, terms: list[str]) -> Iterator[str]:
         # A single term is first taken for a parameter, several for paths.

@@ -41,6 +41,7 @@ OPTIONS: dict[str, Any] = {
     "env_separator": {"type": "str", "choices": ["_", "__"], "default": "_"},
     "schema": {"type": "raw"},
     "sensitive": {"type": "list", "elements": "str", "default": list(SENSITIVE)},
+    "secure": {"type": "list", "elements": "str", "default": []},
     "unit": {"type": "str"},
     "activation": {"type": "str", "choices": ["restart", "reload", "none"], "default": "restart"},
     "unit_timeout": {"type": "float", "default": 60},
@@ -58,10 +59,7 @@ OPTIONS: dict[str, Any] = {
 
 
 def answer(options: Options, check: bool, diff: bool = False) -> dict[str, Any]:
-    """Bring the files to the wanted state; the module's result, in trouble too.
-
-    Besides the module's options, `secure` may name the dotted keys that are sensitive whatever they are called.
-    """
+    """Bring the files to the wanted state; the module's result, in trouble too."""
     try:
         return _converge(options, check, diff)
     except HostError as exc:

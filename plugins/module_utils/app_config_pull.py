@@ -33,4 +33,4 @@ def pull(options: Mapping[str, Any]) -> dict[str, Any]:
             "Name a Python that has boto3 in the option python, such as /opt/dtk/venv/bin/python."
         ) from exc
     found = read(client, options["paths"])
-    return {**options, "config": found.tree, "secure": sorted(found.sensitive)}
+    return {**options, "config": found.tree, "secure": sorted({*(options.get("secure") or ()), *found.sensitive})}

@@ -100,11 +100,18 @@ options:
   sensitive:
     description:
       - Patterns of dotted keys whose values are never shown, as in a shell, upper case or lower.
-      - A folder that matches hides all below it. What Parameter Store keeps as a SecureString is hidden whatever its
-        name is.
+      - A folder that matches hides all below it.
     type: list
     elements: str
     default: ['*password*', '*passwd*', '*passphrase*', '*secret*', '*token*', '*key*', '*credential*', '*private*']
+  secure:
+    description:
+      - Dotted keys whose values are never shown either, whatever they are called.
+      - With O(paths), what Parameter Store keeps as a SecureString is always among them. With O(config), the lookup
+        P(sysops.dtk.ssm_config#lookup) tells which these are, by its option C(secure_keys).
+    type: list
+    elements: str
+    default: []
   unit:
     description: Systemd unit that runs the app, with its suffix. Without one nothing is restarted or reloaded.
     type: str

@@ -142,6 +142,7 @@ class Store:
             "denied": denied,
             "message": settings_read.nothing_found(nothing) if nothing else "",
             "secure": self._tell_once(settings.secure),
+            "sensitive": sorted(settings.sensitive),
         }
 
     def _find(self, source: Source, wanted: Sequence[Any], hints: Sequence[Any], question: Question) -> Found:

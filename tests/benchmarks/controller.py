@@ -106,7 +106,8 @@ def good(costs: Sequence[Cost]) -> dict[str, Cost]:
 
 
 def rounded(flat: dict[str, float]) -> dict[str, float]:
-    return {key: round(value, 3) for key, value in flat.items()}
+    """Four digits that count: three decimals would make a ratio of thousandths none at all."""
+    return {key: float(f"{value:.4g}") for key, value in flat.items()}
 
 
 def files(folder: Path) -> Iterator[Path]:

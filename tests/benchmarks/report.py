@@ -41,7 +41,7 @@ def verdicts(name: str, figures: Mapping[str, float], targets: Mapping[str, floa
             continue
         value = figures[f"{name}.{key}"]
         verdict = "" if target is None else f" (target <= {target}: {'met' if value <= target else 'NOT met'})"
-        lines.append(f"  {key}: {value:.3f}{verdict}")
+        lines.append(f"  {key}: {value:.4g}{verdict}")
     return lines
 
 

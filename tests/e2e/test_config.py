@@ -44,6 +44,11 @@ def on_disk(fleet: Fleet) -> list[Any]:
     return [json.loads(text) if text else None for text in texts]
 
 
+def open_transactions(fleet: Fleet) -> list[str]:
+    states = {host.name: host.exec(["cat", "/srv/hello/config/state.json"]).stdout for host in fleet.lab.hosts}
+    return [name for name, text in states.items() if json.loads(text)["transaction"]]
+
+
 def greetings(fleet: Fleet) -> set[str | None]:
     answers = (host.exec(["curl", "-fsS", "-m", "5", "http://127.0.0.1:8080/"]).stdout for host in fleet.lab.hosts)
     return {json.loads(answer).get("greeting") for answer in answers}
@@ -102,20 +107,42 @@ def test_settings_that_a_later_wave_refuses_return_where_they_were_live(settings
     assert sick.name in run.text, run.out
     assert on_disk(settings) == [{"greeting": "good day"}] * 4
     assert greetings(settings) == {"good day"}
+    # The way back of the sick host could not be proven either, so it is still open: the next run ends it.
+    put(settings, greeting="good day")
+    again = settings.play("config")
+    assert again.rc == 0, again.out
+    assert open_transactions(settings) == []
 
 
 def test_check_mode_shows_what_would_change_and_changes_nothing(settings: Fleet) -> None:
     put(settings, greeting="good day", api_token="canary-7f3a")
+    # Its name tells nobody that it is a secret.
+    settings.lab.boto("ssm").put_parameter(Name=f"{PATH}/db/dsn", Value="canary-9c1e", Type="SecureString")
     slots = settings.slots()
     run = settings.play("config", "--check", "--diff", "-vvv")
     assert run.rc == 0, run.out
     assert "greeting" in run.text and "good day" in run.text and "api_token" in run.text, run.out
-    assert "canary-7f3a" not in run.out
+    assert "db.dsn" in run.text, run.out
+    assert "canary" not in run.out
     assert on_disk(settings) == [None] * 4
     assert settings.slots() == slots
 
 
+def test_settings_that_cannot_be_read_stop_before_any_host_and_give_the_claim_back(settings: Fleet) -> None:
+    none = settings.play("config")
+    assert none.rc != 0
+    assert f"{PATH} in this region" in none.text and "write the settings first" in none.text, none.out
+    put(settings, port="80", **{"port.int": "80"})
+    twice = settings.play("config")
+    assert twice.rc != 0
+    assert f"{PATH}/port" in twice.text and f"{PATH}/port.int" in twice.text, twice.out
+    assert on_disk(settings) == [None] * 4
+    newest = settings.slots()[-1]
+    assert (newest["target"], newest["act"]) == (None, "released")
+
+
 def test_a_deploy_and_a_change_of_settings_never_meet(settings: Fleet) -> None:
+    put(settings, greeting="good day")
     settings.hold("alice@laptop", "https://controller.example/#/jobs/4711")
     try:
         run = settings.play("config")

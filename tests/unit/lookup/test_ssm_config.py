@@ -171,6 +171,18 @@ def test_secure_strings_come_with_one_warning_that_names_them(put: Any, warnings
     assert "hidden-value" not in warning
 
 
+def test_the_keys_of_secure_strings_are_told_without_another_call(put: Any, cloud: Emulation) -> None:
+    put("/a/pw", "x", "SecureString")
+    put("/a/db/dsn", "y", "SecureString")
+    put("/a/open", "z")
+    put("/b/pw", "plain")
+    assert run(SSM, "/a", "/nothing") == [{"pw": "x", "db": {"dsn": "y"}, "open": "z"}]
+    before = cloud.calls()
+    assert run(SSM, "/a", "/nothing", secure_keys=True) == [["db.dsn", "pw"]]
+    assert cloud.calls() == before
+    assert run(SSM, "/a", "/b", secure_keys=True) == [["db.dsn"]]
+
+
 def test_without_decryption_the_value_stays_encrypted(put: Any, warnings: list[str]) -> None:
     put("/a/pw", "hidden-value", "SecureString")
     ((value,),) = (tree.values() for tree in run(SSM, "/a", decrypt=False))

@@ -246,6 +246,11 @@ def test_the_diff_shows_no_sensitive_value(host: Host) -> None:
     assert own["after"].splitlines()[1:] == ["greeting: (sensitive, changed)", 'open: "x"']
 
 
+def test_the_diff_shows_nothing_that_the_caller_calls_secure(host: Host) -> None:
+    told = host.run({"db": {"dsn": CANARY}, "open": "x"}, secure=["db.dsn"])["diff"]
+    assert told["after"].splitlines()[1:] == ["db.dsn: (sensitive)", 'open: "x"']
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
