@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 
-class BuildFailed(Exception):
+class BuildError(Exception):
     """A step that failed; the text is what becomes the image's reason."""
 
 
-class Cancelled(Exception):
+class CancelledError(Exception):
     """CancelImageCreation was called while the image was being built."""
 
 
@@ -28,7 +28,7 @@ class Component:
 
 
 class Reporter(Protocol):
-    """How a builder tells the service what it is doing; every call may raise Cancelled."""
+    """How a builder tells the service what it is doing; every call may raise CancelledError."""
 
     def status(self, status: str) -> None:
         """BUILDING, TESTING, DISTRIBUTING, INTEGRATING."""
@@ -59,4 +59,4 @@ class Builder(Protocol):
     """Builds and tests; the service itself distributes, that is registers the AMIs."""
 
     def run(self, job: Job) -> str:
-        """The name of the snapshot, which becomes the tag `LabImage` of each AMI. Raises BuildFailed or Cancelled."""
+        """The name of the snapshot, which becomes the tag `LabImage` of each AMI. Raises BuildError or CancelledError."""
