@@ -59,4 +59,4 @@ class Builder(Protocol):
     """Builds and tests; the service itself distributes, that is registers the AMIs."""
 
     def run(self, job: Job) -> str:
-        """The name of the snapshot, which becomes the tag `LabImage` of each AMI. Raises BuildError or CancelledError."""
+        """The name of the snapshot, which becomes the tag LabImage of each AMI. BuildError, CancelledError."""
