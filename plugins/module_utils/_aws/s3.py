@@ -79,6 +79,12 @@ def create(
     return True
 
 
+def delete(client: Any, bucket: str, key: str) -> None:
+    """Delete an object; one that is not there is no error."""
+    with translated(f"delete s3://{bucket}/{key}", client):
+        client.delete_object(Bucket=bucket, Key=key)
+
+
 def newest_keys(client: Any, bucket: str, prefix: str, suffix: str, count: int) -> list[str]:
     """The keys last written below a prefix, newest first, out of the first few thousand."""
     found: list[tuple[Any, str]] = []
