@@ -11,10 +11,11 @@ from typing import Any
 
 from ._core.errors import CoreError, PlanError
 from ._core.estate import app_hosts
+from ._core.image_role import image_plan
 from ._core.status import status_lines
 from ._core.verdict import host_state, verdict
 
-__all__ = ["CoreError", "app_hosts", "deploy_states", "deploy_verdict", "status_table"]
+__all__ = ["CoreError", "app_hosts", "deploy_states", "deploy_verdict", "image_plan", "status_table"]
 
 # What the role of an action registers on each host, under <role>_<step>.
 _ROLES = {"deploy": "release", "rollback": "release", "config": "app_config"}
