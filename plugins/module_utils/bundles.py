@@ -174,8 +174,11 @@ def _wheels(wanted: Wheels) -> str:
         if not os.path.isdir(folder):
             partial = folder + ".partial"
             shutil.rmtree(partial, ignore_errors=True)
-            _download(wanted, partial)
-            os.rename(partial, folder)
+            try:
+                _download(wanted, partial)
+                os.rename(partial, folder)
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
     return folder
 
 

@@ -75,7 +75,7 @@ options:
     type: dict
     default: {}
   vars:
-    description: Further variables for the O(roles) and O(tests), kept in the same file. They may not begin with C(dtk_).
+    description: Further variables for the O(roles) and O(tests), kept in the same file. None may begin with C(dtk_).
     type: dict
     default: {}
   roles:

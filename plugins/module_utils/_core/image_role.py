@@ -14,7 +14,7 @@ from .errors import CoreError
 
 _REMEDIES = {
     "base": "name the image to begin with, as an AMI id, or as ssm:<parameter> for the newest of its kind",
-    "instance_profile": "name the instance profile of build instances; it must be allowed to read the bucket of bundles",
+    "instance_profile": "name the instance profile of build instances; it must be able to read the bucket of bundles",
 }
 _INFRASTRUCTURE = ("instance_profile", "instance_types", "subnet", "security_groups", "sns_topic")
 
