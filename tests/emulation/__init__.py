@@ -9,7 +9,10 @@
         aws.calls()     # Counter({"ssm:GetParameter:eu-west-1": 3})
 
 A call is named `service:Action`, with boto3's name of the service, and `service` alone means all of its calls. REST
-services such as S3 name no action in a request; theirs is the HTTP method: `s3:PUT`.
+services such as S3 name no action in a request; theirs is the HTTP method: `s3:PUT`. Image Builder's have their names.
+
+moto has no EC2 Image Builder; `aws.image_builder` is ours (tests/fakes/imagebuilder). It keeps to botocore's model,
+makes its AMIs in moto's EC2, and what it calls there by itself is neither counted nor troubled.
 """
 
 from __future__ import annotations
@@ -23,27 +26,31 @@ from typing import Any
 
 import boto3
 
+from tests.fakes.imagebuilder import SERVICE as IMAGE_BUILDER
+from tests.fakes.imagebuilder.job import Builder
+
 from .paging import CUT_HERE, limit_key
-from .protocols import error
 from .server import Application, Server
-from .trouble import DROP, Rule
+from .trouble import Rule
 
 REGION = "eu-west-1"
 ACCESS_KEY, SECRET_KEY = "an-access-key", "not-a-secret-at-all"
 
 
 class Emulation:
-    """One running server. What it holds is moto's, so all servers of one process hold the same."""
+    """One running server. What it holds is moto's, so all servers of one process hold the same, but for images."""
 
     def __init__(self, server: Server) -> None:
         self.endpoint = server.endpoint
         self._application = server.application
         self._trouble = server.application.trouble
+        self.image_builder = server.application.image_builder
 
     @classmethod
     @contextlib.contextmanager
-    def start(cls, port: int = 0) -> Iterator[Emulation]:
-        server = Server(Application(), port)
+    def start(cls, port: int = 0, *, host: str = "127.0.0.1", builder: Builder | None = None) -> Iterator[Emulation]:
+        """builder: what makes images, in a thread for each; by default they are simulated."""
+        server = Server(Application(builder), host, port)
         try:
             yield cls(server)
         finally:
@@ -79,6 +86,7 @@ class Emulation:
     def reset(self) -> None:
         """No counts, faults, limits, latency, small pages or replay any more. The data stays."""
         self._trouble.reset()
+        self.image_builder.reset()
         self.replay(False)
 
     def reset_data(self) -> None:
@@ -105,11 +113,23 @@ class Emulation:
 
         times: None means for ever. after: so many calls are answered well before.
         """
-        self._trouble.add(Rule(pattern, region, lambda call: error(call, code, message), times, after))
+        self._trouble.add(
+            Rule(pattern, region, times, after, lambda call: self._application.error(call, code, message))
+        )
 
     def drop(self, pattern: str, *, times: int | None = None, region: str | None = None, after: int = 0) -> None:
-        """Close the connection without an answer."""
-        self._trouble.add(Rule(pattern, region, lambda call: DROP, times, after))
+        """Close the connection without an answer, and without having done anything."""
+        self._trouble.add(Rule(pattern, region, times, after))
+
+    def lose(self, pattern: str, *, times: int | None = None, region: str | None = None, after: int = 0) -> None:
+        """Do what was asked for, and close the connection without an answer."""
+        self._trouble.lose(Rule(pattern, region, times, after))
+
+    def stale(self, pattern: str, *, times: int | None = None, region: str | None = None, after: int = 0) -> None:
+        """Let reads see Image Builder as it was before the last write: what was just created is not there yet."""
+        if pattern.partition(":")[0] != IMAGE_BUILDER:
+            raise ValueError(f"{pattern}: only the emulated Image Builder remembers what was before a write")
+        self._trouble.make_stale(Rule(pattern, region, times, after))
 
     def latency(self, seconds: float) -> None:
         """Every call takes this much longer."""

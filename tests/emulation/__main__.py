@@ -1,26 +1,39 @@
 # Copyright (c) 2026, the Deploy Toolkit authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The emulated AWS by hand: python -m tests.emulation [--port N]; says on exit what was called."""
+"""The emulated AWS as a process: python -m tests.emulation [--host A] [--port N]; says on exit what was called."""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import shlex
 import signal
 
 from tests.emulation import Emulation
+from tests.fakes.imagebuilder.job import Builder
+
+
+def builder(path: str) -> Builder:
+    """What `module:Name` makes when it is called."""
+    module, _, name = path.partition(":")
+    made: Builder = getattr(importlib.import_module(module), name)()
+    return made
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.emulation", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen at; default: %(default)s")
     parser.add_argument("--port", type=int, default=0, help="default: any free one")
     parser.add_argument("--latency", type=float, default=0, metavar="SECONDS", help="added to every call")
     parser.add_argument("--replay", action="store_true", help="answer repeated read requests from memory")
     parser.add_argument("--limit", action="append", default=[], metavar="SERVICE=RATE", help="calls a second")
+    parser.add_argument("--builder", type=builder, metavar="MODULE:NAME", help="makes images; default: simulated")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
-    with Emulation.start(options.port) as aws:
+    # Set for both: a shell starts what runs in the background with SIGINT ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    with Emulation.start(options.port, host=options.host, builder=options.builder) as aws:
         aws.latency(options.latency)
         aws.replay(options.replay)
         for service, _, rate in (limit.partition("=") for limit in options.limit):

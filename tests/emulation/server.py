@@ -1,10 +1,11 @@
 # Copyright (c) 2026, the Deploy Toolkit authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""moto's application behind counting, trouble, pages and replay, served by threads of this process."""
+"""moto's application, and our own fakes beside it, behind counting, trouble, pages and replay; served by threads."""
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import threading
 from typing import Any
@@ -13,20 +14,27 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.test import run_wsgi_app
 
-from .paging import Pager
-from .protocols import Answer, Call, parse
+from tests.fakes.imagebuilder import SERVICE as IMAGE_BUILDER
+from tests.fakes.imagebuilder import ImageBuilder
+
+from .clients import ACCOUNT, BY_A_SERVICE, Clients
+from .paging import Pager, limit_key
+from .protocols import Answer, Call, error, parse, throttling
 from .trouble import DROP, Trouble
 
 # moto's own interface is no call to AWS.
 NO_CALL = "/moto-api/"
+EVERYWHERE = frozenset({"", "0.0.0.0"})
 
 
 class Application:
-    """Answers requests; knows nothing of sockets."""
+    """Answers requests; knows nothing of sockets, but for its own endpoint, which its services call."""
 
-    def __init__(self) -> None:
-        self.trouble = Trouble()
+    def __init__(self, builder: Any = None) -> None:
+        self.trouble = Trouble(self.throttling)
         self.pager = Pager()
+        self.clients = Clients()
+        self.image_builder = ImageBuilder(ACCOUNT, self.clients, builder)
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._memory: dict[tuple[Any, ...], Answer] | None = None
 
@@ -35,18 +43,52 @@ class Application:
 
     def forget(self) -> None:
         """What was remembered of data that is no more."""
+        self.image_builder.forget()
         self.pager.clear()
         if self._memory is not None:
             self._memory = {}
 
     def answer(self, environ: dict[str, Any], body: bytes) -> Answer:
-        if environ["PATH_INFO"].startswith(NO_CALL):
+        if environ["PATH_INFO"].startswith(NO_CALL) or BY_A_SERVICE in environ.get("HTTP_USER_AGENT", ""):
             return self._ask(environ, body)
-        call = parse(environ, body)
+        call = self._call(environ, body)
         try:
-            return self.trouble.arrive(call) or self._replayed(call, environ, body)
+            answer = self.trouble.arrive(call)
+            if answer is None:
+                answer = self._replayed(call, environ, body)
+                if self.trouble.loses(call):
+                    return DROP
+            return answer
         finally:
             self.trouble.leave()
+
+    def error(self, call: Call, code: str | int, message: str) -> Answer:
+        """An error as the service of this call words it."""
+        if call.service == IMAGE_BUILDER and not str(code).isdigit():
+            return Answer(*self.image_builder.error(call.action, str(code), message))
+        return error(call, code, message)
+
+    def throttling(self, call: Call) -> Answer:
+        if call.service == IMAGE_BUILDER:
+            return Answer(*self.image_builder.throttling(call.action))
+        return throttling(call)
+
+    def _call(self, environ: dict[str, Any], body: bytes) -> Call:
+        call = parse(environ, body)
+        if call.service != IMAGE_BUILDER:
+            return call
+        headers = {key[5:].replace("_", "-").lower(): value for key, value in environ.items() if key[:5] == "HTTP_"}
+        action, parameters = self.image_builder.read(environ["REQUEST_METHOD"], environ["RAW_URI"], headers, body)
+        return dataclasses.replace(call, action=action, parameters=parameters)
+
+    def _imagebuilder(self, call: Call) -> Answer:
+        parameters = call.parameters
+        at_most = self.trouble.pages_of(call)
+        if at_most is not None:
+            key = limit_key(call.service, call.action)
+            parameters = parameters | {key: min(at_most, parameters.get(key, at_most))}
+        stale = self.trouble.is_stale(call)
+        return Answer(*self.image_builder.answer(call.action, call.region, parameters, stale=stale))
 
     def _replayed(self, call: Call, environ: dict[str, Any], body: bytes) -> Answer:
         memory = self._memory
@@ -61,6 +103,8 @@ class Application:
         return memory[key]
 
     def _paged(self, call: Call, environ: dict[str, Any], body: bytes) -> Answer:
+        if call.service == IMAGE_BUILDER:
+            return self._imagebuilder(call)
         return self.pager.answer(call, body, self.trouble.pages_of(call), lambda other: self._ask(environ, other))
 
     def _ask(self, environ: dict[str, Any], body: bytes) -> Answer:
@@ -109,17 +153,19 @@ class Handler(MotoRequestHandler):
 class Server:
     """The listening socket and the thread that accepts."""
 
-    def __init__(self, application: Application, port: int) -> None:
+    def __init__(self, application: Application, host: str, port: int) -> None:
         self.application = application
-        self._server: BaseWSGIServer = make_server(
-            "127.0.0.1", port, application, threaded=True, request_handler=Handler
-        )
-        self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
+        self._server: BaseWSGIServer = make_server(host, port, application, threaded=True, request_handler=Handler)
+        reached_at = "127.0.0.1" if host in EVERYWHERE else host
+        self.endpoint = f"http://{reached_at}:{self._server.server_port}"
+        application.clients.endpoint = self.endpoint
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         self.application.trouble.end()
+        # While their calls to us are still answered.
+        self.application.image_builder.stop()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()

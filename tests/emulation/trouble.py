@@ -18,13 +18,13 @@ DROP = Answer(0, (), b"")
 
 @dataclass
 class Rule:
-    """An answer for the calls of a pattern: after so many good ones, so many times (None: for ever)."""
+    """For the calls of a pattern: after so many good ones, so many times (None: for ever)."""
 
     pattern: str
     region: str | None
-    answer: Callable[[Call], Answer]
     times: int | None
     after: int
+    answer: Callable[[Call], Answer] = lambda call: DROP
 
     def applies(self, call: Call) -> bool:
         if not call.is_of(self.pattern, self.region) or self.times == 0:
@@ -65,7 +65,8 @@ class Bucket:
 class Trouble:
     """Shared by the server's threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, throttled: Callable[[Call], Answer] = throttling) -> None:
+        self._throttling = throttled
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._in_flight = 0
@@ -78,6 +79,8 @@ class Trouble:
             self.latency = 0.0
             self.pages: dict[str, int] = {}
             self._rules: list[Rule] = []
+            self._lost: list[Rule] = []
+            self._stale: list[Rule] = []
             self._buckets: list[Bucket] = []
             self.most_in_flight = self._in_flight
 
@@ -95,6 +98,24 @@ class Trouble:
     def add(self, rule: Rule) -> None:
         with self._lock:
             self._rules.append(rule)
+
+    def lose(self, rule: Rule) -> None:
+        with self._lock:
+            self._lost.append(rule)
+
+    def loses(self, call: Call) -> bool:
+        """Whether the answer of a call that was carried out gets lost."""
+        with self._lock:
+            return any(rule.applies(call) for rule in self._lost)
+
+    def make_stale(self, rule: Rule) -> None:
+        with self._lock:
+            self._stale.append(rule)
+
+    def is_stale(self, call: Call) -> bool:
+        """Whether a read sees what was before the last write."""
+        with self._lock:
+            return call.reads and any(rule.applies(call) for rule in self._stale)
 
     def limit(self, pattern: str, rate: float, burst: float) -> None:
         with self._lock:
@@ -120,7 +141,7 @@ class Trouble:
     def _refusal(self, call: Call) -> Answer | None:
         if any(bucket.refuses(call) for bucket in self._buckets):
             self.throttled[str(call)] += 1
-            return throttling(call)
+            return self._throttling(call)
         for rule in self._rules:
             if rule.applies(call):
                 return rule.answer(call)

@@ -14,6 +14,14 @@ class BuildError(Exception):
     """A step that failed; the text is what becomes the image's reason."""
 
 
+class ComponentError(BuildError):
+    """A step of a component that failed, told in such a way that the image's failure names it as AWS does."""
+
+    def __init__(self, component: str, phase: str, step: str, action: str, message: str) -> None:
+        super().__init__(f"Document {component} failed!")
+        self.component, self.phase, self.step, self.action, self.message = component, phase, step, action, message
+
+
 class CancelledError(Exception):
     """CancelImageCreation was called while the image was being built."""
 
