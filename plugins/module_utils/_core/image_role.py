@@ -24,7 +24,7 @@ class ImageRoleError(CoreError):
 
 
 def image_plan(server_role: Mapping[str, Any], estate: str = ".") -> dict[str, Any]:
-    """Options for image_bundle and image_pipeline. What is not declared is None, and left to the modules' defaults."""
+    """Options for image_bundle and image_pipeline, of a resolved server role. None is left to the modules' defaults."""
     name, image = server_role["name"], server_role.get("image") or {}
     for key, remedy in _REMEDIES.items():
         if not image.get(key):

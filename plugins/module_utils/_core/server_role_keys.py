@@ -159,13 +159,6 @@ _REGION = Record(
     },
     "a region",
 )
-_IMAGE_ROLE = Record(
-    {
-        "role": Key(_LINE, "Its name.", required=True),
-        "vars": Key(MapOf(Shape(), r"[A-Za-z_][A-Za-z0-9_]*", "the name of a variable"), "Its variables.", {}),
-    },
-    "a role of the image",
-)
 _IMAGE = Record(
     {
         "base": Key(
@@ -175,8 +168,11 @@ _IMAGE = Record(
             "The image to begin with.",
             required=True,
         ),
-        "roles": Key(
-            ListOf(Either((_LINE, _IMAGE_ROLE))), "Further roles of the estate, after those of the toolkit.", []
+        "roles": Key(_TEXTS, "Further roles of the estate, in its folder roles, after those of the toolkit.", []),
+        "vars": Key(
+            MapOf(Shape(), r"(?!dtk_)[A-Za-z_][A-Za-z0-9_]*", "the name of a variable that does not begin with dtk_"),
+            "Variables for these roles and for the tests.",
+            {},
         ),
         "tests": Key(_TEXTS, "Playbooks of the estate that prove an image, run on a fresh instance.", []),
         "regions": Key(
@@ -193,6 +189,15 @@ _IMAGE = Record(
         "subnet": Key(Text(r"subnet-[0-9a-f]+", "a subnet (subnet-…)"), "Where it is built."),
         "security_groups": Key(ListOf(Text(r"sg-[0-9a-f]+", "a security group (sg-…)")), "Of the build instance.", []),
         "volume_size": Key(Number(1, 16384), "GiB of the root volume.", 16),
+        "root_device": Key(
+            Text(r"/dev/[a-z0-9]+", "a device such as /dev/xvda"), "The root device of the base.", "/dev/xvda"
+        ),
+        "allowed_files": Key(
+            _TEXTS, "Files, as patterns like those of the shell, that may hold a private key though it is an image.", []
+        ),
+        "sns_topic": Key(
+            Text(r"arn:[a-z-]+:sns:.+", "the ARN of a topic"), "Topic that gets a message when a build ends."
+        ),
         "volume_kms_key": Key(_LINE, "Key that the root volume is encrypted with."),
         "logs_bucket": Key(
             Text(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "the name of a bucket"), "Bucket for the logs of a build."
