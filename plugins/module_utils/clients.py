@@ -17,11 +17,15 @@ Client = Callable[[str], Any]
 Clock = Callable[[], datetime]
 
 
-def client(module: Any, service: str) -> Any:
-    """A client of an AnsibleAWSModule; ends the module with one sentence if there is no region."""
-    if service != "s3" and not module.region:
+def client(module: Any, service: str, region: str = "") -> Any:
+    """A client of an AnsibleAWSModule; ends the module with one sentence if there is no region.
+
+    region: another one than the module's.
+    """
+    if service != "s3" and not (region or module.region):
         module.fail_json(msg=f"Cannot reach the AWS service {service}: {errors.NO_REGION}")
-    return errors.fail_fast(module.client(service, **errors.client_options()))
+    elsewhere = {"region": region} if region else {}
+    return errors.fail_fast(module.client(service, **errors.client_options(), **elsewhere))
 
 
 def own(service: str) -> Any:

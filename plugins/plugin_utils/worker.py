@@ -39,9 +39,12 @@ class WorkerAction(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result = super().run(tmp, task_vars)
         if not self._is_the_same_here(task_vars or {}):
-            return {**result, **self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val)}
+            return {**result, **self._by_module(task_vars or {})}
         _validation, options = self.validate_argument_spec(argument_spec=self.options)
         return {**result, **self.answer(options, clients.own, clients.now, self._task.check_mode)}
+
+    def _by_module(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        return self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val)
 
     def _is_the_same_here(self, task_vars: dict[str, Any]) -> bool:
         python = self._templar.template(task_vars.get("ansible_python_interpreter", ""))

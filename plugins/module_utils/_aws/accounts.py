@@ -89,6 +89,13 @@ class Sessions:
         return fail_fast(client)
 
 
+def identity(sts: Any) -> tuple[str, str]:
+    """Partition and id of the account whose credentials are used. No permission is needed for that."""
+    with translated("find out the AWS account", sts):
+        answer = sts.get_caller_identity()
+    return answer["Arn"].split(":")[1], answer["Account"]
+
+
 def assume(sts: Any, account: Account) -> dict[str, str]:
     """Credentials of the account's role, as arguments of a client."""
     arguments: dict[str, Any] = {

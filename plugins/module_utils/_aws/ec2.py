@@ -83,6 +83,35 @@ def images(client: Any, ids: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def image(client: Any, image_id: str) -> dict[str, Any] | None:
+    """State, name and tags of one image, None if it is not there, or not for this account."""
+    with translated(f"read the image {image_id} in {client.meta.region_name}", client):
+        # Deprecated ones, too: instances start from them.
+        answer = client.describe_images(Filters=boto_filters([{"image-id": image_id}]), IncludeDeprecated=True)
+    found = next(iter(answer["Images"]), None)
+    if found is None:
+        return None
+    return {
+        "image_id": found["ImageId"],
+        "state": found.get("State", ""),
+        "name": found.get("Name", ""),
+        "owner": found.get("OwnerId", ""),
+        "tags": _tags(found.get("Tags", ()), {}),
+    }
+
+
+def tag(client: Any, resource: str, tags: Mapping[str, str]) -> None:
+    """Add tags, or change them."""
+    with translated(f"tag {resource} in {client.meta.region_name}", client):
+        client.create_tags(Resources=[resource], Tags=[{"Key": key, "Value": value} for key, value in tags.items()])
+
+
+def untag(client: Any, resource: str, tags: Mapping[str, str]) -> None:
+    """Remove tags that have these values."""
+    with translated(f"remove tags of {resource} in {client.meta.region_name}", client):
+        client.delete_tags(Resources=[resource], Tags=[{"Key": key, "Value": value} for key, value in tags.items()])
+
+
 def boto_filters(filters: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """[{"tag:a": "x", "tag:b": ["y", 1]}] -> what EC2 takes."""
     return [

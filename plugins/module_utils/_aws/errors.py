@@ -47,10 +47,13 @@ _WRONG = frozenset(
         "UnrecognizedClientException",
     }
 )
-_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Forbidden", "403"})
+_DENIED = frozenset(
+    {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Forbidden", "ForbiddenException", "403"}
+)
 _ELSEWHERE = frozenset({"PermanentRedirect", "301", "AuthorizationHeaderMalformed"})
 _THROTTLED = frozenset(
     {
+        "CallRateLimitExceededException",
         "RequestLimitExceeded",
         "SlowDown",
         "ThrottledException",

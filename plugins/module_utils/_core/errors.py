@@ -37,3 +37,7 @@ class StaleReadError(LogError):
 
 class ConfigTreeError(CoreError):
     """Settings that cannot be made a tree, or a tree that cannot be kept in Parameter Store."""
+
+
+class ImageError(CoreError):
+    """An image, or what makes images, that cannot be had as asked."""
