@@ -22,10 +22,11 @@ python="$("$venv/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2
 site="$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 
 # Files of the last run go, all but the virtual environments: what was deleted from the repository must not be checked.
-mkdir -p "$target/tests/output" "$collections/amazon" "$home/.ansible/test/cache"
+mkdir -p "$target/tests/output" "$collections/amazon" "$collections/ansible" "$home/.ansible/test/cache"
 rm -rf "$target/.git"
 find "$target" -path "$target/tests/output" -prune -o \( -type f -o -type l \) -exec rm -f {} +
 ln -sfn "$site/ansible_collections/amazon/aws" "$collections/amazon/aws"
+ln -sfn "$site/ansible_collections/ansible/posix" "$collections/ansible/posix"
 git -C "$root" ls-files -z -- . ':!tests' ':!molecule' ':!examples' ':!inventories' | while IFS= read -r -d '' file; do
     # Tracked, but perhaps deleted in the working tree.
     if [ -e "$root/$file" ]; then printf '%s\0' "$file"; fi
