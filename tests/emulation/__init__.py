@@ -30,7 +30,7 @@ from tests.fakes.imagebuilder import SERVICE as IMAGE_BUILDER
 from tests.fakes.imagebuilder.job import Builder
 
 from .paging import CUT_HERE, limit_key
-from .server import Application, Server
+from .server import RESET, Application, Server
 from .trouble import Rule
 
 REGION = "eu-west-1"
@@ -90,10 +90,8 @@ class Emulation:
         self.replay(False)
 
     def reset_data(self) -> None:
-        """An empty AWS, in every server of this process."""
-        request = urllib.request.Request(f"{self.endpoint}/moto-api/reset", method="POST")
-        with urllib.request.urlopen(request, timeout=60):
-            self._application.forget()
+        """An empty AWS, in every server of this process but for the images of the others."""
+        urllib.request.urlopen(urllib.request.Request(self.endpoint + RESET, method="POST"), timeout=60).close()
 
     def limit(self, pattern: str, *, rate: float, burst: float) -> None:
         """Throttle above so many calls a second, after a first burst; rate 0 allows the burst and no more."""

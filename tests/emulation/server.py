@@ -24,7 +24,8 @@ from .trouble import DROP, Trouble
 
 # moto's own interface is no call to AWS.
 NO_CALL = "/moto-api/"
-EVERYWHERE = frozenset({"", "0.0.0.0"})
+RESET = "/moto-api/reset"
+EVERYWHERE = "0.0.0.0"
 
 
 class Application:
@@ -49,6 +50,8 @@ class Application:
             self._memory = {}
 
     def answer(self, environ: dict[str, Any], body: bytes) -> Answer:
+        if environ["PATH_INFO"] == RESET:
+            self.forget()
         if environ["PATH_INFO"].startswith(NO_CALL) or BY_A_SERVICE in environ.get("HTTP_USER_AGENT", ""):
             return self._ask(environ, body)
         call = self._call(environ, body)
@@ -156,7 +159,7 @@ class Server:
     def __init__(self, application: Application, host: str, port: int) -> None:
         self.application = application
         self._server: BaseWSGIServer = make_server(host, port, application, threaded=True, request_handler=Handler)
-        reached_at = "127.0.0.1" if host in EVERYWHERE else host
+        reached_at = "127.0.0.1" if host == EVERYWHERE else host
         self.endpoint = f"http://{reached_at}:{self._server.server_port}"
         application.clients.endpoint = self.endpoint
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)

@@ -30,6 +30,7 @@ class Kind:
     complete: Callable[[Region, Parameters], Parameters]  # checks a request, and fills in what it leaves out
     users: Callable[[Region, str], Iterable[str]] = lambda region, arn: ()
     filters: dict[str, Callable[[dict[str, Any]], Any]] = field(default_factory=lambda: {"name": _name})
+    shown: Callable[[Region, dict[str, Any]], dict[str, Any]] = lambda region, thing: thing
     summary: Callable[[dict[str, Any]], dict[str, Any]] = lambda thing: thing
     text_dates: bool = True
 
@@ -68,22 +69,18 @@ def _body(kind: Kind, region: Region, parameters: Parameters) -> dict[str, Any]:
 
 
 def _get(kind: Kind, region: Region, parameters: Parameters) -> Parameters:
-    return {kind.member: region.get(parameters[kind.key])}
+    return {kind.member: kind.shown(region, region.get(parameters[kind.key]))}
 
 
 def _update(kind: Kind, region: Region, parameters: Parameters) -> Parameters:
     """A full replacement: what the request leaves out is gone, but for the name, the tags and the dates."""
     arn = parameters[kind.key]
     old = region.referred(arn)
-    kept = {key: old.get(key) for key in ("arn", "name", "tags", "dateCreated", "resourceType", *_OF_SERVICE)}
+    kept = {key: old.get(key) for key in ("arn", "name", "tags", "dateCreated", "dateLastRun")}
     new = _body(kind, region, parameters | ({"name": old["name"]}))
     new.pop(kind.key)
     region.state.of(kind.kind)[arn] = without_nothing(new | kept | {"dateUpdated": kind.date(region)})
     return {kind.key: arn}
-
-
-# Written by the service alone.
-_OF_SERVICE = ("dateLastRun", "lastRunStatus")
 
 
 def _delete(kind: Kind, region: Region, parameters: Parameters) -> Parameters:
@@ -95,7 +92,7 @@ def _delete(kind: Kind, region: Region, parameters: Parameters) -> Parameters:
 
 
 def _list(kind: Kind, region: Region, parameters: Parameters) -> Parameters:
-    things = [kind.summary(thing) for thing in region.state.of(kind.kind).values()]
+    things = [kind.summary(kind.shown(region, thing)) for thing in region.state.of(kind.kind).values()]
     found = filtered(things, parameters, kind.filters)
     return region.page(f"List{kind.plural}", kind.items, found, parameters)
 

@@ -51,6 +51,12 @@ def start(region: Region, parameters: Parameters) -> Parameters:
     return {"imageBuildVersionArn": arn}
 
 
+def _shown(region: Region, pipeline: dict[str, Any]) -> dict[str, Any]:
+    """With the status of its last image."""
+    made = [one for one in region.state.of("image").values() if one.get("sourcePipelineArn") == pipeline["arn"]]
+    return pipeline | ({"lastRunStatus": made[-1]["state"]["status"]} if made else {})
+
+
 def listed_images(region: Region, parameters: Parameters) -> Parameters:
     wanted = parameters["imagePipelineArn"]
     found = [one for one in region.state.of("image").values() if one.get("sourcePipelineArn") == wanted]
@@ -69,6 +75,7 @@ PIPELINE = Kind(
     member="imagePipeline",
     items="imagePipelineList",
     complete=_complete,
+    shown=_shown,
     filters={
         name: _filter(name)
         for name in (

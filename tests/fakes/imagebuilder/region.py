@@ -46,6 +46,7 @@ class State:
     things: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)  # kind -> ARN
     workflows: dict[str, dict[str, Any]] = field(default_factory=dict)
     steps: dict[str, dict[str, Any]] = field(default_factory=dict)
+    executions: dict[str, dict[str, Any]] = field(default_factory=dict)  # of lifecycles
     built: dict[str, int] = field(default_factory=dict)  # the last build of each version of an image
     tokens: dict[tuple[str, str], tuple[Parameters, dict[str, Any]]] = field(default_factory=dict)
 

@@ -15,7 +15,7 @@ from typing import Any
 from tests.fakes.contract import Allowance, Contract, Outcome, RefusalError
 from tests.fakes.rest_json import MalformedError, NoSuchOperationError, Response, RestJson
 
-from . import components, configurations, images, pipelines, policies, recipes, tags, workflows
+from . import components, configurations, images, lifecycle, pipelines, policies, recipes, tags, workflows
 from .arns import Arn
 from .job import Builder
 from .mishaps import Mishaps
@@ -43,6 +43,7 @@ OPERATIONS: dict[str, Callable[[Region, Parameters], Parameters]] = {
     **images.OPERATIONS,
     **workflows.OPERATIONS,
     **policies.OPERATIONS,
+    **lifecycle.OPERATIONS,
     **tags.OPERATIONS,
 }
 # Read-only ones that the model makes POSTs.
@@ -61,17 +62,28 @@ class ImageBuilder:
         """What a builder raised that is neither a failed step nor a cancelled build."""
         self._account, self._client = account, client
         self._lock = threading.RLock()
+        self._loading = threading.Lock()
+        self._loaded: tuple[Contract, RestJson] | None = None
         self._regions: dict[str, Region] = {}
         self._productions: dict[str, Production] = {}
         self._threads: list[threading.Thread] = []
 
-    @functools.cached_property
+    @property
     def contract(self) -> Contract:
-        return Contract(SERVICE, ALLOWANCES)
+        return self._model[0]
 
-    @functools.cached_property
+    @property
     def _wire(self) -> RestJson:
-        return RestJson(self.contract.model)
+        return self._model[1]
+
+    @property
+    def _model(self) -> tuple[Contract, RestJson]:
+        """Read with the first request: whoever wants no images does not wait for it."""
+        with self._loading:
+            if self._loaded is None:
+                contract = Contract(SERVICE, ALLOWANCES)
+                self._loaded = contract, RestJson(contract.model)
+            return self._loaded
 
     @property
     def violations(self) -> list[str]:
@@ -207,6 +219,11 @@ class ImageBuilder:
             thing["state"] = {"status": status} | ({"reason": reason} if reason else {})
             if status not in UNFINISHED:
                 self._cancel(arn)
+
+    def apply_lifecycle(self) -> list[lifecycle.Act]:
+        """Let all enabled policies of all regions run now; what they did to which image."""
+        with self._lock:
+            return [act for region in self._regions.values() for act in lifecycle.run(region)]
 
     def state(self, region: str) -> State:
         """A copy of all that a region holds."""
