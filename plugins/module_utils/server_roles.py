@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from ._core.app_accounts import accounts
 from ._core.server_role import ServerRoleError, check, packages, resolve, schema
 
-__all__ = ["ServerRoleError", "check", "packages", "resolve", "schema"]
+__all__ = ["ServerRoleError", "accounts", "check", "packages", "resolve", "schema"]

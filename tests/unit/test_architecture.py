@@ -150,12 +150,15 @@ def test_a_plugin_imports_only_facades(path: Path) -> None:
 
 
 def test_host_code_runs_on_python_3_9() -> None:
-    modules = ("release.py", "release_info.py", "app_config.py")
+    modules = ("release.py", "release_info.py", "app_config.py", "app_units.py")
     # With `paths`, app_config reads Parameter Store on the host itself.
     read_there = ("app_config.py", "settings_read.py", "_aws/ssm_tree.py", "_aws/errors.py", "_core/config_tree.py")
+    # The units of apps are made on the host, too, from the server role.
+    described = ("app_accounts", "errors", "sandbox", "server_role", "server_role_keys", "shape", "text", "unit_file")
+    units = ("app_units.py", "server_roles.py", *(f"_core/{name}.py" for name in described))
     files = [
         UTILS / "host.py",
-        *(UTILS / name for name in read_there),
+        *(UTILS / name for name in (*read_there, *units)),
         *(PLUGINS / "modules" / name for name in modules),
     ]
     command = [str(Path(sys.executable).with_name("vermin")), "--no-tips", "--violations", "--target=3.9-"]

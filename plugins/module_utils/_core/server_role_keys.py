@@ -10,6 +10,7 @@ writes both.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from .sandbox import SANDBOX
@@ -43,6 +44,19 @@ _LIMIT: Shape = Either((Number(), Choice(("infinity",))))
 _COUNT: Shape = Either((Number(), Text(r"[0-9]+(\.[0-9]+)? ?%|rest", 'a percentage such as "50%"')))
 
 
+@dataclass(frozen=True)
+class _Value(Either):
+    """What an environment variable may hold; a number becomes text."""
+
+    kinds: tuple[Shape, ...] = (
+        Text(r"[^\x00-\x08\x0b-\x1f\x7f]*", "text without control characters"),
+        Number(-(2**63)),
+    )
+
+    def resolved(self, value: Any) -> Any:
+        return str(value)
+
+
 class _Argv(ListOf):
     """A program and its arguments, without a shell."""
 
@@ -60,7 +74,7 @@ class _Argv(ListOf):
 _ARGV = _Argv(_ARGUMENT, least=1)
 _COMMAND = ListOf(_ARGUMENT, least=1)  # for roles that look for the program themselves
 _TEXTS = ListOf(_LINE)
-_ENVIRONMENT = MapOf(_SCALAR, _ENV_NAME, "a name of an environment variable", "<NAME>")
+_ENVIRONMENT = MapOf(_Value(), _ENV_NAME, "a name of an environment variable", "<NAME>")
 _NAMES: Shape = Either((_PACKAGE, ListOf(_PACKAGE), Null()))
 _PACKAGES = ListOf(
     Either((_PACKAGE, Record({family: Key(_NAMES, f"Its name on {family}.") for family in FAMILIES}, "a package")))

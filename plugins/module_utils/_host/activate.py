@@ -314,7 +314,7 @@ def _settled(
 def _proof_of_unchanged(app: str, spec: ActivationSpec, named: str, switch: Link) -> probe.Answer:
     """Where doing it once more would be no remedy, there is only waiting until the app is well."""
     try:
-        verdict = _prove(spec, named)
+        verdict = prove(spec, named)
     except (ProbeError, UnitError) as exc:
         raise type(exc)(f"the {switch.noun} of {app} is unchanged, so nothing was done, but {exc}") from exc
     return probe.Answer(True, verdict.last if verdict else "not probed")
@@ -425,7 +425,7 @@ def _forward(journal: _Journal, spec: ActivationSpec, order: Order, armed: bool)
         _apply(spec)
     if spec.acts or spec.health:
         _enter(journal, "probing")
-        journal.health = _prove(spec, switch.probed(layout, version))
+        journal.health = prove(spec, switch.probed(layout, version))
     if spec.post:
         _enter(journal, "post")
         hooks.run_hooks("post", spec.post, context)
@@ -449,7 +449,7 @@ def _apply(spec: ActivationSpec) -> None:
     act(spec.unit or "", spec.unit_timeout)
 
 
-def _prove(spec: ActivationSpec, version: str) -> probe.Verdict | None:
+def prove(spec: ActivationSpec, version: str) -> probe.Verdict | None:
     """Wait until the release is known to be good; raises ProbeError or UnitError."""
     since = time.monotonic()
     if spec.health is None:
@@ -611,13 +611,13 @@ def _return_to(journal: _Journal, spec: ActivationSpec, origin: str) -> None:
     try:
         if spec.acts:
             _apply(spec)
-        journal.health = _prove(spec, named)
+        journal.health = prove(spec, named)
     except (UnitError, ProbeError):
         if spec.mode != "reload" or not spec.acts:
             raise
         # What a bad release left behind may be beyond a reload.
         systemd.restart(spec.unit or "", spec.unit_timeout)
-        journal.health = _prove(spec, named)
+        journal.health = prove(spec, named)
 
 
 def _closed(state: State, origin: str | None, blamed: str | None) -> State:

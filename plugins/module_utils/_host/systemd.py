@@ -18,9 +18,9 @@ _RUNTIME = "/run/systemd/system"
 _PROPERTIES = (
     "LoadState,ActiveState,SubState,Result,Type,NRestarts,ActiveEnterTimestampMonotonic,ExecMainStartTimestampMonotonic"
 )
-_CONTROL_TIMEOUT_S = 30.0
+CONTROL_TIMEOUT_S = 30.0
 _NAME = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*\.(service|socket|target|timer|path|mount)")
-_UNIT_PATHS = (
+UNIT_PATHS = (
     "/etc/systemd/system",
     "/run/systemd/system",
     "/usr/local/lib/systemd/system",
@@ -51,9 +51,14 @@ class Unit:
         return f"{self.active} ({self.sub}{result}, restarted by itself {self.restarts} times)"
 
 
+def is_there() -> bool:
+    """Whether systemd runs on this host."""
+    return os.path.isdir(_RUNTIME)
+
+
 def require(purpose: str) -> None:
     """Raise UnitError where systemd does not run, naming what it is needed for."""
-    if not os.path.isdir(_RUNTIME):
+    if not is_there():
         raise UnitError(
             f"systemd does not run on this host ({_RUNTIME} is missing), but {purpose} needs it; "
             "in an image build or a container use activation=none and dead_man=false"
@@ -69,7 +74,7 @@ def check_name(unit: str) -> None:
 def require_unit(unit: str) -> None:
     """Raise UnitError if there is no such unit: known from its file as a rule, so that no process is needed."""
     template = re.sub(r"@[^@]*(?=\.[a-z]+$)", "@", unit)
-    if any(os.path.exists(os.path.join(folder, name)) for folder in _UNIT_PATHS for name in (unit, template)):
+    if any(os.path.exists(os.path.join(folder, name)) for folder in UNIT_PATHS for name in (unit, template)):
         return
     found = show(unit)
     if found.load != "loaded":
@@ -78,7 +83,7 @@ def require_unit(unit: str) -> None:
 
 def show(unit: str) -> Unit:
     """Ask for the state of a unit; one that does not exist has load "not-found". Raises UnitError on other trouble."""
-    code, output = _run(["systemctl", "show", f"--property={_PROPERTIES}", "--", unit], _CONTROL_TIMEOUT_S)
+    code, output = run(["systemctl", "show", f"--property={_PROPERTIES}", "--", unit], CONTROL_TIMEOUT_S)
     if code != 0:
         raise UnitError(f"cannot ask systemd about {unit}: {_flat(output)}; check the unit's name")
     values = dict(line.partition("=")[::2] for line in output.splitlines())
@@ -124,7 +129,7 @@ def restart(unit: str, timeout: float) -> None:
 
 def reload(unit: str, timeout: float) -> None:
     """Reload a unit, or start it if it does not run; raises UnitError."""
-    code, output = _run(["systemctl", "reload", "--", unit], timeout)
+    code, output = run(["systemctl", "reload", "--", unit], timeout)
     if code == 0:
         return
     if show(unit).active in ("inactive", "failed"):
@@ -135,7 +140,7 @@ def reload(unit: str, timeout: float) -> None:
 
 def stop(unit: str, timeout: float) -> None:
     """Stop a unit; raises UnitError."""
-    code, output = _run(["systemctl", "stop", "--", unit], timeout)
+    code, output = run(["systemctl", "stop", "--", unit], timeout)
     if code != 0 and show(unit).active not in ("inactive", "failed"):
         raise UnitError(f"systemctl stop {unit} failed: {_flat(output)}; {_remedy(unit)}")
 
@@ -153,25 +158,25 @@ def arm(name: str, delay: float, description: str, argv: Sequence[str]) -> None:
         "--",
         *argv,
     ]
-    code, output = _run(command, _CONTROL_TIMEOUT_S)
+    code, output = run(command, CONTROL_TIMEOUT_S)
     if code != 0:
         raise UnitError(f"cannot arm the dead-man switch {name}: {_flat(output)}; nothing was changed")
 
 
 def disarm(name: str) -> None:
     """Take an armed program away, running or not. One that is gone is fine: it acts on its own transaction only."""
-    _run(["systemctl", "stop", "--", f"{name}.timer", f"{name}.service"], _CONTROL_TIMEOUT_S)
+    run(["systemctl", "stop", "--", f"{name}.timer", f"{name}.service"], CONTROL_TIMEOUT_S)
 
 
 def _act(verb: str, unit: str, timeout: float) -> None:
     command = ["systemctl", verb, "--", unit]
     began = time.monotonic()
-    code, output = _run(command, timeout)
+    code, output = run(command, timeout)
     # A release that crashed again and again, this one or the one before, has used up the unit's start limit: systemd
     # does not even try. The unit's result is no sure sign of it, for it may keep telling of the crash before.
     if code != 0 and show(unit).program_since < began:
-        _run(["systemctl", "reset-failed", "--", unit], _CONTROL_TIMEOUT_S)
-        code, output = _run(command, timeout)
+        run(["systemctl", "reset-failed", "--", unit], CONTROL_TIMEOUT_S)
+        code, output = run(command, timeout)
     if code != 0:
         raise UnitError(f"systemctl {verb} {unit} failed: {_flat(output)}; {_remedy(unit)}")
 
@@ -188,7 +193,8 @@ def _number(text: str) -> int:
     return int(text) if text.isdigit() else 0
 
 
-def _run(argv: Sequence[str], timeout: float) -> tuple[int, str]:
+def run(argv: Sequence[str], timeout: float) -> tuple[int, str]:
+    """Exit code and output, errors included, of a program that is asked in English; raises UnitError."""
     import subprocess
 
     try:

@@ -52,7 +52,7 @@ class FakeSystemd:
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("PATH", f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}")
         monkeypatch.setattr(systemd, "_RUNTIME", str(self.folder))
-        monkeypatch.setattr(systemd, "_UNIT_PATHS", ())
+        monkeypatch.setattr(systemd, "UNIT_PATHS", ())
         monkeypatch.setattr(runtime.ensure, "__defaults__", (str(self.folder / "lib"),))
 
     def unit(self, **changes: str) -> None:

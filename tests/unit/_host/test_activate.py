@@ -421,7 +421,7 @@ def test_an_unknown_mode() -> None:
 
 def test_a_unit_is_known_from_its_file(tmp_path: Path, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "hello@.service").write_text("[Service]\n")
-    monkeypatch.setattr(systemd, "_UNIT_PATHS", (str(tmp_path),))
+    monkeypatch.setattr(systemd, "UNIT_PATHS", (str(tmp_path),))
     systemd.require_unit("hello@blue.service")
     assert host.systemd.calls() == []
 
