@@ -154,7 +154,7 @@ def test_host_code_runs_on_python_3_9() -> None:
     # With `paths`, app_config reads Parameter Store on the host itself.
     read_there = ("app_config.py", "settings_read.py", "_aws/ssm_tree.py", "_aws/errors.py", "_core/config_tree.py")
     # The units of apps are made on the host, too, from the server role.
-    described = ("app_accounts", "errors", "sandbox", "server_role", "server_role_keys", "shape", "text", "unit_file")
+    described = ("app_accounts", "errors", "sandbox", "server_role", "server_role_keys", "shape", "unit_file")
     units = ("app_units.py", "server_roles.py", *(f"_core/{name}.py" for name in described))
     files = [
         UTILS / "host.py",

@@ -17,7 +17,6 @@ from typing import Any
 from .errors import CoreError
 from .server_role_keys import APP, APPS, DOCUMENT, FAMILIES, SERVER_ROLE
 from .shape import TEMPLATE
-from .text import plural
 
 # systemd packs unit and credential into the address of a Unix socket, which has room for this many bytes of them:
 # with one more, the unit fails with "Protocol error" in the journal and nothing else.
@@ -57,7 +56,8 @@ def resolve(server_role: Any, apps: Any) -> dict[str, Any]:
     problems = check(server_role, apps)
     if problems:
         given = server_role.get("name") if isinstance(server_role, Mapping) else None
-        head = f"The server role{f' {given}' if given else ''} has {plural(len(problems), 'problem')}:"
+        count = f"{len(problems)} problem{'' if len(problems) == 1 else 's'}"
+        head = f"The server role{f' {given}' if given else ''} has {count}:"
         raise ServerRoleError("\n".join([head, *(f"- {problem}" for problem in problems)]))
     return {
         "dtk_server_role": SERVER_ROLE.resolved(server_role),
