@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,12 @@ _TABLES = {
     "app": f"{_APP}.",
 }
 # Tables of their own, or a sentence, say more than a row for each.
-_LEFT_OUT = (f"{_APP}.service.sandbox.", f"{_APP}.service.limits.")
+_LEFT_OUT = (
+    f"{_APP}.service.sandbox.",
+    f"{_APP}.service.limits.",
+    f"{_ROLE}.packages[].",
+    f"{_ROLE}.runtime.packages[].",
+)
 
 
 def schema() -> str:
@@ -53,18 +58,39 @@ def _tables() -> dict[str, str]:
     readers: dict[str, str] = {}
     for dotted, key in shape.rows(server_role_keys.DOCUMENT, ""):
         path = dotted.removeprefix(".")
-        readers[path] = key.reader or readers.get(path.rpartition(".")[0].removesuffix("[]"), "")
+        readers[path] = key.reader or next(_above(path, readers), "")
         name = next((name for name, begin in _TABLES.items() if path.startswith(begin)), None)
         if name and not path.startswith(_LEFT_OUT):
             rows[name].append(_row(path.removeprefix(_TABLES[name]), key, readers[path]))
     return {name: _markdown(("key", "it is", "default", "what for", "read by"), found) for name, found in rows.items()}
 
 
+def _above(path: str, readers: dict[str, str]) -> Iterator[str]:
+    """Who reads what lies above, the nearest first."""
+    while path:
+        path = path.rpartition(".")[0].removesuffix("[]")
+        if path in readers:
+            yield readers[path]
+
+
 def _row(path: str, key: Any, reader: str) -> tuple[str, ...]:
     from ansible_collections.sysops.dtk.plugins.module_utils._core import shape
 
     default = "**required**" if key.required else "" if key.default is shape.NONE else f"`{_yaml(key.default)}`"
-    return f"`{path}`", key.shape.word, default, key.about, reader
+    return f"`{path}`", _short(key.shape.word), default, key.about, reader
+
+
+def _short(word: str) -> str:
+    """What a value must be, in few words: a table shows the keys of a mapping in rows of their own."""
+    for pattern, short in (
+        (r"a mapping with the keys of [a-z ._]+", "mapping"),
+        (r"a mapping whose values are (.+)", r"mapping of names to \1"),
+        (r"a list(?:, each item| that is not empty:) ", "list: "),
+        (r" without blanks, quotes, colons, % and .", ""),
+        (r"^(an?|the) ", ""),
+    ):
+        word = re.sub(pattern, short, word)
+    return word
 
 
 def _sandbox() -> str:

@@ -39,7 +39,7 @@ _HTTP_PATH = Text(r"/[^\x00-\x20\x7f]*", "a path that begins with /")
 _PROGRAM = Text(r"/[^\x00-\x20\x7f\"'$%\\;]+", "the absolute path of a program, without blanks, quotes, $, % and \\")
 _ARGUMENT = Text(r"[^\x00]*", "text")
 _CRON = Text(r"(cron|rate)\([^\x00-\x1f()]+\)", "an expression such as cron(0 3 ? * sun *)")
-_SCALAR: Shape = Either((_ANY_TEXT, Number(-(2**63), whole=True)))
+_SCALAR: Shape = Either((_ANY_TEXT, Number(None)))
 _LIMIT: Shape = Either((Number(), Choice(("infinity",))))
 _COUNT: Shape = Either((Number(), Text(r"[0-9]+(\.[0-9]+)? ?%|rest", 'a percentage such as "50%"')))
 
@@ -50,7 +50,7 @@ class _Value(Either):
 
     kinds: tuple[Shape, ...] = (
         Text(r"[^\x00-\x08\x0b-\x1f\x7f]*", "text without control characters"),
-        Number(-(2**63)),
+        Number(None),
     )
 
     def resolved(self, value: Any) -> Any:
@@ -451,6 +451,17 @@ _SECRET = Record(
     },
     "a secret",
 )
+_GROUP_NAME = Text(
+    r"[A-Za-z0-9{}-]{1,40}|arn:[a-z-]+:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:targetgroup/[A-Za-z0-9{}-]+/[0-9a-f]+",
+    "the name or ARN of a target group",
+)
+_TARGET_GROUP = Record(
+    {
+        "name": Key(_GROUP_NAME, "Its name or ARN.", required=True),
+        "port": Key(Number(1, 65535), "Port of the host there, if it is not the one of the target group."),
+    },
+    "a target group",
+)
 _LOAD_BALANCER = Record(
     {
         "protocol": Key(Choice(("http", "https", "tcp", "tls")), "What the load balancer speaks to the app.", "http"),
@@ -459,6 +470,25 @@ _LOAD_BALANCER = Record(
         "deregistration_delay": Key(Number(0, 3600), "Seconds that connections get when a host leaves.", 30),
         "health_interval": Key(Number(5, 300), "Seconds between two of its questions.", 5),
         "healthy_threshold": Key(Number(2, 10), "Good answers after which a host is healthy.", 2),
+        "target_groups": Key(
+            ListOf(Either((_GROUP_NAME, _TARGET_GROUP))),
+            "Where deploys find the hosts: names or ARNs, or each with a port. {env} stands for the env. Without one, "
+            "deploys leave load balancers alone.",
+            [],
+            reader="the playbooks",
+        ),
+        "drain": Key(
+            Flag(),
+            "Whether a host leaves its target groups while it changes. If not given: yes with activation restart, no "
+            "with reload and none.",
+            reader="the playbooks",
+        ),
+        "wait_timeout": Key(
+            Number(1, 3600),
+            "Seconds in which a host must be healthy there afterwards. If not given: the interval times the threshold "
+            "of the target group, and one minute, or three behind a network load balancer.",
+            reader="the playbooks",
+        ),
     },
     "a load balancer",
 )

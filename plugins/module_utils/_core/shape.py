@@ -148,27 +148,32 @@ class Flag(Shape):
 class Number(Shape):
     """A number within limits, a whole one unless `whole` says else."""
 
-    low: float = 0
+    low: float | None = 0
     high: float | None = None
     whole: bool = True
 
     @property
     def word(self) -> str:
         kind = "a whole number" if self.whole else "a number"
-        return f"{kind} of {self.low:g} or more" if self.high is None else f"{kind} from {self.low:g} to {self.high:g}"
+        if self.high is not None:
+            return f"{kind} from {self.low or 0:g} to {self.high:g}"
+        return kind if self.low is None else f"{kind} of {self.low:g} or more"
 
     def fits(self, value: Any) -> bool:
         """A bool is an int to Python, and not to a person."""
         return isinstance(value, int if self.whole else (int, float)) and not isinstance(value, bool)
 
     def problems(self, value: Any, path: str) -> Iterator[str]:
-        if not self.fits(value) or value < self.low or (self.high is not None and value > self.high):
+        low = float("-inf") if self.low is None else self.low
+        high = float("inf") if self.high is None else self.high
+        if not self.fits(value) or not low <= value <= high:
             quote = ", without quotes" if isinstance(value, str) else ""
             yield f"{path} is {shown(value)}; it must be {self.word}{quote}."
 
     def schema(self) -> dict[str, Any]:
-        found: dict[str, Any] = {"type": "integer" if self.whole else "number", "minimum": self.low}
-        return _or_template(found if self.high is None else {**found, "maximum": self.high})
+        limits = {"minimum": self.low, "maximum": self.high}
+        given = {name: value for name, value in limits.items() if value is not None}
+        return _or_template({"type": "integer" if self.whole else "number", **given})
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def test_our_own_inventories_have_options_that_exist(folder: str) -> None:
 def test_the_example_estate_gives_every_server_role_its_apps(world: World) -> None:
     """Its accounts are assumed in the emulated AWS, where they hold what the tests put there."""
     client = _in_account(world, "111111111111", "fleet-inventory")
-    world.run(2, client=client, Name="shop-web", dtk_env="prod", dtk_role="web", Team="shop")
+    world.run(2, client=client, Name="shop-api", dtk_env="prod", dtk_role="api", Team="shop")
     world.run(1, client=client, Name="shop-worker", dtk_env="prod", dtk_role="worker")
     run = world.ansible(
         "ansible-inventory", "--list", "-i", str(ROOT / "inventories" / "example"), HOME=str(world.folder)
@@ -78,10 +78,11 @@ def test_the_example_estate_gives_every_server_role_its_apps(world: World) -> No
     ours = {name: found for name, found in hosts.items() if world.mark in str(found["ec2_tags"])}
     assert len(ours) == 3
     for found in ours.values():
-        expected = {"web": "shop", "worker": "shop-worker"}[found["dtk_role"]["__ansible_unsafe"]]
-        assert list(found["dtk_apps"]) == [expected]
+        role = found["dtk_role"]["__ansible_unsafe"]
+        assert found["dtk_server_role"]["name"] == role
+        assert list(found["dtk_apps"]) == [{"api": "shop", "worker": "shop-worker"}[role]]
         assert found["dtk_bucket"] == "example-releases-prod"
-    assert set(listed["team_shop"]["hosts"]) <= set(listed["role_web"]["hosts"])
+    assert set(listed["team_shop"]["hosts"]) <= set(listed["role_api"]["hosts"])
 
 
 def _in_account(world: World, account: str, role: str) -> Any:
