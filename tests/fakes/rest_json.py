@@ -112,6 +112,9 @@ def _parameters(shape: StructureShape | None, sources: _Sources) -> dict[str, An
             text = sources.text(location, wire)
             if text is not None:
                 parameters[name] = _from_text(member, text)
+    payload = shape.serialization.get("payload") if shape else None
+    if payload:
+        return parameters | _payload(payload, shape.members[payload], sources)
     names = _member_names(shape)
     for wire, value in sources.json().items():
         # What belongs into the path or the query string is unknown in a body.
@@ -120,6 +123,15 @@ def _parameters(shape: StructureShape | None, sources: _Sources) -> dict[str, An
         if value is not None:
             parameters[name] = _from_wire(known, value) if known else value
     return parameters
+
+
+def _payload(name: str, shape: Shape, sources: _Sources) -> dict[str, Any]:
+    """The member that is the whole body."""
+    if not sources.body:
+        return {}
+    if shape.type_name == "structure":
+        return {name: _from_wire(shape, sources.json())}
+    return {name: sources.body if shape.type_name == "blob" else sources.body.decode()}
 
 
 def _member_names(shape: StructureShape | None) -> dict[str, str]:

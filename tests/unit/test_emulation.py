@@ -5,9 +5,13 @@
 
 from __future__ import annotations
 
+import functools
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -16,8 +20,13 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
 
 from tests.emulation import ACCESS_KEY, REGION, SECRET_KEY, Emulation
+from tests.emulation.clients import ACCOUNT
 from tests.emulation.protocols import Call
 from tests.emulation.trouble import Trouble
+from tests.fakes.imagebuilder.job import Job
+
+ROOT = Path(__file__).resolve().parents[2]
+THIS = "tests.unit.test_emulation"
 
 OTHER = "eu-central-1"
 # One call of each protocol, as boto3 names it.
@@ -29,6 +38,7 @@ CALLS = {
     "ssm:GetParametersByPath": lambda client: client.get_parameters_by_path(Path="/a"),
     "secretsmanager:ListSecrets": lambda client: client.list_secrets(),
     "s3:GET": lambda client: client.list_buckets(),
+    "imagebuilder:ListComponents": lambda client: client.list_components(),
 }
 
 
@@ -58,6 +68,18 @@ def ask(aws: Emulation, call: str, region: str = REGION, tries: int = 1) -> Any:
     return CALLS[call](client)
 
 
+def once(aws: Emulation, service: str, region: str = REGION) -> Any:
+    """A client that tries once."""
+    return boto3.session.Session().client(
+        service,
+        endpoint_url=aws.endpoint,
+        region_name=region,
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+
+
 def refusal(aws: Emulation, call: str, **settings: Any) -> tuple[int, str]:
     with pytest.raises(ClientError) as caught:
         ask(aws, call, **settings)
@@ -84,6 +106,7 @@ def test_calls_are_counted_by_service_action_and_region(aws: Emulation, call: st
         ("ssm:GetParametersByPath", (400, "ThrottlingException")),
         ("secretsmanager:ListSecrets", (400, "ThrottlingException")),
         ("s3:GET", (503, "SlowDown")),
+        ("imagebuilder:ListComponents", (429, "CallRateLimitExceededException")),
     ],
 )
 def test_above_a_limit_each_service_throttles_in_its_own_words(
@@ -124,6 +147,8 @@ def test_a_bucket_fills_again(aws: Emulation) -> None:
         ("ssm:GetParametersByPath", "InternalServerError", 500),
         ("secretsmanager:ListSecrets", "ExpiredTokenException", 400),
         ("s3:GET", "AccessDenied", 403),
+        ("imagebuilder:ListComponents", "ForbiddenException", 403),
+        ("imagebuilder:ListComponents", 503, 503),
         ("ec2:DescribeInstances", 503, 503),
         ("autoscaling:DescribeAutoScalingInstances", "500", 500),
         ("ssm:GetParametersByPath", 500, 500),
@@ -176,6 +201,24 @@ def test_a_dropped_connection_is_a_closed_one_and_may_be_tried_again(aws: Emulat
     aws.drop(call, times=1)
     ask(aws, call, tries=2)
     assert aws.calls()[f"{call}:{REGION}"] == 3
+
+
+def test_a_lost_answer_is_of_what_was_done(aws: Emulation) -> None:
+    aws.lose("ssm:PutParameter", times=1, after=1)
+    ssm = once(aws, "ssm")
+    ssm.put_parameter(Name="/a/heard", Value="x", Type="String")
+    with pytest.raises(ConnectionClosedError):
+        ssm.put_parameter(Name="/a/lost", Value="x", Type="String")
+    assert [one["Name"] for one in ssm.get_parameters_by_path(Path="/a")["Parameters"]] == ["/a/heard", "/a/lost"]
+
+
+def test_a_lost_answer_can_be_of_one_region_and_ends_with_the_reset(aws: Emulation) -> None:
+    aws.lose("ec2", region=OTHER)
+    once(aws, "ec2").create_key_pair(KeyName="here")
+    with pytest.raises(ConnectionClosedError):
+        once(aws, "ec2", OTHER).create_key_pair(KeyName="there")
+    aws.reset()
+    assert len(once(aws, "ec2", OTHER).describe_key_pairs(KeyNames=["there"])["KeyPairs"]) == 1
 
 
 def test_requests_under_way_at_the_same_time_are_counted(aws: Emulation) -> None:
@@ -314,3 +357,61 @@ def test_bodies_and_links_of_s3_arrive_whole(aws: Emulation) -> None:
     s3.put_object(Bucket="things", Key="a key/with+signs", Body=data)
     assert s3.get_object(Bucket="things", Key="a key/with+signs")["Body"].read() == data
     assert s3.head_object(Bucket="things", Key="a key/with+signs")["ContentLength"] == len(data)
+
+
+@pytest.mark.parametrize(("host", "reached"), [("127.0.0.2", "127.0.0.2"), ("0.0.0.0", "127.0.0.1")])
+def test_it_can_listen_elsewhere(host: str, reached: str) -> None:
+    with Emulation.start(host=host) as aws:
+        assert aws.endpoint.startswith(f"http://{reached}:")
+        assert aws.client("sts").get_caller_identity()["Account"] == ACCOUNT
+
+
+class Nothing:
+    """Makes images of nothing."""
+
+    def run(self, _job: Job) -> str:
+        return "of-nothing"
+
+
+def test_it_can_be_a_process_with_a_builder_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+    command = [sys.executable, "-m", "tests.emulation", "--host", "127.0.0.2", "--builder", f"{THIS}:Nothing"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            environ = dict(line.removeprefix("export ").strip().split("=", 1) for line in lines(process, 7))
+            client = make_client(environ["AWS_ENDPOINT_URL"])
+            ec2 = client("ec2")
+            assert ec2.describe_images()["Images"] == []
+            parent = ec2.register_image(Name="parent", RootDeviceName="/dev/sda1")["ImageId"]
+            images = client("imagebuilder")
+            recipe = images.create_image_recipe(name="web", semanticVersion="1.0.0", parentImage=parent)
+            place = images.create_infrastructure_configuration(name="here", instanceProfileName="builder")
+            images.create_image(
+                imageRecipeArn=recipe["imageRecipeArn"],
+                infrastructureConfigurationArn=place["infrastructureConfigurationArn"],
+            )
+            arn = "arn:aws:imagebuilder:eu-west-1:123456789012:image/web/1.0.0/1"
+            images.get_waiter("image_available").wait(
+                imageBuildVersionArn=arn, WaiterConfig={"Delay": 0.05, "MaxAttempts": 1200}
+            )
+            made = ec2.describe_images(Filters=[{"Name": "tag:LabImage", "Values": ["of-nothing"]}])["Images"]
+            assert len(made) == 1
+        finally:
+            process.terminate()
+        said = process.stdout.read()
+    assert process.returncode == 0
+    assert "1 imagebuilder:CreateImage:eu-west-1, 0 of them throttled" in said
+
+
+def lines(process: subprocess.Popen[str], count: int) -> list[str]:
+    return [process.stdout.readline() for _ in range(count)]
+
+
+def make_client(endpoint: str) -> Any:
+    return functools.partial(
+        boto3.session.Session().client,
+        endpoint_url=endpoint,
+        region_name=REGION,
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+    )

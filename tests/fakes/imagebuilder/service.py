@@ -59,7 +59,7 @@ class ImageBuilder:
         self.mishaps = Mishaps()
         self.quotas: dict[str, int] = {}
         self.bugs: list[BaseException] = []
-        """What a builder raised that is neither a failed step nor a cancelled build."""
+        """What went wrong in here, or was raised by a builder and is neither a failed step nor a cancelled build."""
         self._account, self._client = account, client
         self._lock = threading.RLock()
         self._loading = threading.Lock()
@@ -92,11 +92,13 @@ class ImageBuilder:
     # --- requests ---
 
     def read(self, method: str, uri: str, headers: Mapping[str, str], body: bytes) -> tuple[str, Parameters]:
-        """Name and parameters of the operation; the method, and what is wrong, of what is none."""
+        """Name and parameters of the operation; for what is none, the method and the error."""
         try:
             return self._wire.read(method, uri, headers, body)
-        except (NoSuchOperationError, MalformedError) as error:
-            return method, {"malformed": f"{type(error).__name__}: {error}"}
+        except NoSuchOperationError as error:
+            return method, {"code": "UnknownOperationException", "message": str(error)}
+        except MalformedError as error:
+            return method, {"code": "SerializationException", "message": str(error)}
 
     def answer(self, action: str, region: str, parameters: Parameters, *, stale: bool = False) -> Response:
         if action not in OPERATIONS:
@@ -105,11 +107,17 @@ class ImageBuilder:
             held = self._region(region)
             if stale and action.startswith(_READS):
                 held = held.as_before()
-            carry_out = functools.partial(self._carry_out, action, held)
-            outcome = copy.deepcopy(self.contract.answer(action, parameters, carry_out))
+            outcome = copy.deepcopy(self._outcome(action, held, parameters))
             if action == "GetImage" and not stale:
                 self._polled(parameters["imageBuildVersionArn"])
         return self._wire.write(self.contract.operation(action), outcome)
+
+    def _outcome(self, action: str, region: Region, parameters: Parameters) -> Outcome:
+        try:
+            return self.contract.answer(action, parameters, functools.partial(self._carry_out, action, region))
+        except Exception as bug:
+            self.bugs.append(bug)
+            return Outcome(500, code="InternalFailure", message=f"the emulated Image Builder failed: {bug!r}")
 
     def error(self, action: str, code: str, message: str) -> Response:
         """This error in the words of the service, if the operation may say it."""
@@ -121,13 +129,14 @@ class ImageBuilder:
         known = action in self.contract.model.operation_names and self.contract.declares(action, THROTTLED)
         return self.error(action, THROTTLED if known else "ThrottlingException", "Rate exceeded")
 
-    def _unknown(self, action: str, parameters: Parameters) -> Response:
+    def _unknown(self, action: str, wrong: Parameters) -> Response:
         if action in self.contract.model.operation_names:
-            code, status, what = "NotImplemented", 501, f"The emulated Image Builder has no {action}."
+            outcome = Outcome(501, code="NotImplemented", message=f"The emulated Image Builder has no {action}.")
         else:
-            code, status, what = "UnknownOperationException", 404, parameters.get("malformed", action)
-        operation = self.contract.operation("GetImage")
-        return self._wire.write(operation, Outcome(status, code=code, message=what))
+            code = wrong.get("code", "UnknownOperationException")
+            status = 404 if code == "UnknownOperationException" else 400
+            outcome = Outcome(status, code=code, message=wrong.get("message", action))
+        return self._wire.write(self.contract.operation("GetImage"), outcome)
 
     def _carry_out(self, action: str, region: Region, parameters: Parameters) -> Parameters:
         if action.startswith(_READS):
