@@ -38,7 +38,6 @@ def image_plan(server_role: Mapping[str, Any], estate: str = ".") -> dict[str, A
             {"region": region, **(options or {})} for region, options in sorted((image.get("regions") or {}).items())
         ]
         or None,
-        "pointers": dict.fromkeys(sorted(image.get("regions") or {})),
         "block_devices": _block_devices(image),
         "tests": {"enabled": True, "minutes": image.get("test_minutes", 60)},
         "schedule": {"cron": image["schedule"]} if image.get("schedule") else None,

@@ -22,7 +22,6 @@ def test_what_is_not_declared_is_left_to_the_modules() -> None:
         "tags": {"dtk:role": "api"},
         "infrastructure": {"instance_profile": "builder", "resource_tags": {"dtk:role": "api"}},
         "distribution": None,
-        "pointers": {},
         "block_devices": None,
         "tests": {"enabled": True, "minutes": 60},
         "schedule": None,
@@ -47,7 +46,6 @@ def test_regions_are_in_order_and_keep_their_options() -> None:
         {"region": "eu-central-1", "accounts": ["111111111111"]},
         {"region": "eu-west-1"},
     ]
-    assert plan(regions=regions)["pointers"] == {"eu-central-1": None, "eu-west-1": None}
 
 
 def test_a_root_volume_of_its_own_is_encrypted() -> None:
