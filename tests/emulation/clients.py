@@ -1,10 +1,11 @@
 # Copyright (c) 2026, the Deploy Toolkit authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How one emulated service calls another: at the same endpoint, as a caller of its own."""
+"""Clients of the emulated AWS: those of tests, and those by which its services call each other."""
 
 from __future__ import annotations
 
+import functools
 import threading
 from typing import Any
 
@@ -13,12 +14,32 @@ from botocore.config import Config
 from moto.core import DEFAULT_ACCOUNT_ID
 
 ACCOUNT = DEFAULT_ACCOUNT_ID
-# In the user agent of such calls: no test has made them, so none counts or disturbs them.
+ACCESS_KEY, SECRET_KEY = "an-access-key", "not-a-secret-at-all"
+# In the user agent of calls between services: no test has made them, so none counts or disturbs them.
 BY_A_SERVICE = "an-emulated-service"
+_LOCK = threading.Lock()
+
+
+def make(service: str, endpoint: str, region: str, config: Config | None = None) -> Any:
+    """A new client, cheaply: what a session has read of botocore's models is not read again."""
+    with _LOCK:
+        return _session().client(
+            service,
+            endpoint_url=endpoint,
+            region_name=region,
+            aws_access_key_id=ACCESS_KEY,
+            aws_secret_access_key=SECRET_KEY,
+            config=config,
+        )
+
+
+@functools.cache
+def _session() -> boto3.session.Session:
+    return boto3.session.Session()
 
 
 class Clients:
-    """Clients of the services at the endpoint, each made once."""
+    """How one service calls another: at the same endpoint, as a caller of its own; each client is made once."""
 
     def __init__(self) -> None:
         self.endpoint = ""
@@ -33,14 +54,8 @@ class Clients:
             return self._made[key]
 
     def _make(self, service: str, region: str, account: str) -> Any:
-        client = boto3.session.Session().client(
-            service,
-            endpoint_url=self.endpoint,
-            region_name=region,
-            aws_access_key_id="a-service",
-            aws_secret_access_key="not-a-secret-at-all",
-            config=Config(user_agent_extra=BY_A_SERVICE, retries={"total_max_attempts": 1}, proxies={}),
-        )
+        config = Config(user_agent_extra=BY_A_SERVICE, retries={"total_max_attempts": 1}, proxies={})
+        client = make(service, self.endpoint, region, config)
 
         def in_account(params: dict[str, Any], **_unused: Any) -> None:
             params["headers"]["x-moto-account-id"] = account

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import functools
 import subprocess
 import sys
 from collections import Counter
@@ -14,13 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from tests.emulation import ACCESS_KEY, REGION, SECRET_KEY, Emulation
-from tests.emulation.clients import ACCOUNT
+from tests.emulation import REGION, Emulation
+from tests.emulation.clients import ACCOUNT, make
 from tests.emulation.protocols import Call
 from tests.emulation.trouble import Trouble
 from tests.fakes.imagebuilder.job import Job
@@ -57,27 +55,13 @@ def aws(running: Emulation) -> Iterator[Emulation]:
 
 def ask(aws: Emulation, call: str, region: str = REGION, tries: int = 1) -> Any:
     """With a fresh client that tries so many times."""
-    client = boto3.session.Session().client(
-        call.partition(":")[0],
-        endpoint_url=aws.endpoint,
-        region_name=region,
-        aws_access_key_id=ACCESS_KEY,
-        aws_secret_access_key=SECRET_KEY,
-        config=Config(retries={"mode": "standard", "total_max_attempts": tries}),
-    )
-    return CALLS[call](client)
+    config = Config(retries={"mode": "standard", "total_max_attempts": tries})
+    return CALLS[call](make(call.partition(":")[0], aws.endpoint, region, config))
 
 
 def once(aws: Emulation, service: str, region: str = REGION) -> Any:
     """A client that tries once."""
-    return boto3.session.Session().client(
-        service,
-        endpoint_url=aws.endpoint,
-        region_name=region,
-        aws_access_key_id=ACCESS_KEY,
-        aws_secret_access_key=SECRET_KEY,
-        config=Config(retries={"total_max_attempts": 1}),
-    )
+    return make(service, aws.endpoint, region, Config(retries={"total_max_attempts": 1}))
 
 
 def refusal(aws: Emulation, call: str, **settings: Any) -> tuple[int, str]:
@@ -379,11 +363,10 @@ def test_it_can_be_a_process_with_a_builder_of_its_own(monkeypatch: pytest.Monke
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             environ = dict(line.removeprefix("export ").strip().split("=", 1) for line in lines(process, 7))
-            client = make_client(environ["AWS_ENDPOINT_URL"])
-            ec2 = client("ec2")
+            ec2 = make("ec2", environ["AWS_ENDPOINT_URL"], REGION)
             assert ec2.describe_images()["Images"] == []
             parent = ec2.register_image(Name="parent", RootDeviceName="/dev/sda1")["ImageId"]
-            images = client("imagebuilder")
+            images = make("imagebuilder", environ["AWS_ENDPOINT_URL"], REGION)
             recipe = images.create_image_recipe(name="web", semanticVersion="1.0.0", parentImage=parent)
             place = images.create_infrastructure_configuration(name="here", instanceProfileName="builder")
             images.create_image(
@@ -405,13 +388,3 @@ def test_it_can_be_a_process_with_a_builder_of_its_own(monkeypatch: pytest.Monke
 
 def lines(process: subprocess.Popen[str], count: int) -> list[str]:
     return [process.stdout.readline() for _ in range(count)]
-
-
-def make_client(endpoint: str) -> Any:
-    return functools.partial(
-        boto3.session.Session().client,
-        endpoint_url=endpoint,
-        region_name=REGION,
-        aws_access_key_id=ACCESS_KEY,
-        aws_secret_access_key=SECRET_KEY,
-    )

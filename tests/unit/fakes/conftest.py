@@ -9,18 +9,25 @@ from collections.abc import Iterator
 import pytest
 
 from tests.emulation import Emulation
+from tests.fakes.autoscaling import ManualClock, Options
 
+from .fleet import Fleet
 from .workshop import Workshop
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Emulation]:
-    with pytest.MonkeyPatch.context() as patch, Emulation.start() as aws:
-        # Hundreds of AMIs that nobody here starts from, made anew whenever the data goes.
-        patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+@pytest.fixture(scope="session")
+def emulation() -> Iterator[Emulation]:
+    with Emulation.start() as aws:
         yield aws
-        patch.undo()
-        aws.reset_data()
+
+
+@pytest.fixture(scope="module")
+def running(emulation: Emulation) -> Iterator[Emulation]:
+    """Without the hundreds of AMIs that nobody here starts from, and that would be made anew for each test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+        yield emulation
+    emulation.reset_data()
 
 
 @pytest.fixture
@@ -34,3 +41,24 @@ def shop(running: Emulation) -> Iterator[Workshop]:
     fake.violations.clear()
     fake.bugs.clear()
     assert (violations, bugs) == ([], [])
+
+
+@pytest.fixture(scope="module")
+def scaling() -> Iterator[Emulation]:
+    """Its Auto Scaling is ours, and its time stands still until a test moves it."""
+    with pytest.MonkeyPatch.context() as patch, Emulation.start(autoscaling=Options(clock=ManualClock())) as aws:
+        patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+        yield aws
+        patch.undo()
+        aws.reset_data()
+
+
+@pytest.fixture
+def fleet(scaling: Emulation) -> Iterator[Fleet]:
+    """An empty AWS, whose Auto Scaling at the end has neither broken its contract nor anything else."""
+    scaling.reset_data()
+    yield Fleet(scaling)
+    scaling.reset()
+    violations = [*scaling.autoscaling.violations]
+    scaling.autoscaling.violations.clear()
+    assert violations == []

@@ -9,12 +9,12 @@ import urllib.error
 import urllib.request
 from collections import Counter
 
-import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from tests.emulation import ACCESS_KEY, REGION, SECRET_KEY
+from tests.emulation import REGION
+from tests.emulation.clients import make
 from tests.fakes.contract import VIOLATION
 
 from .workshop import DOCUMENT, OTHER, Workshop
@@ -59,14 +59,8 @@ def test_above_a_limit_it_throttles_in_its_own_words(shop: Workshop) -> None:
 @pytest.mark.parametrize("mode", ["legacy", "standard"])
 def test_what_botocore_makes_of_its_throttling(shop: Workshop, mode: str) -> None:
     """Only the old mode tries again: the new one goes by names, and does not know this one."""
-    client = boto3.session.Session().client(
-        "imagebuilder",
-        endpoint_url=shop.aws.endpoint,
-        region_name=REGION,
-        aws_access_key_id=ACCESS_KEY,
-        aws_secret_access_key=SECRET_KEY,
-        config=Config(retries={"mode": mode, "total_max_attempts": 2}),
-    )
+    config = Config(retries={"mode": mode, "total_max_attempts": 2})
+    client = make("imagebuilder", shop.aws.endpoint, REGION, config)
     shop.aws.fault("imagebuilder:ListComponents", "CallRateLimitExceededException", times=1)
     if mode == "legacy":
         assert client.list_components()["componentVersionList"] == []
@@ -160,7 +154,7 @@ def test_a_refused_write_is_no_write(shop: Workshop) -> None:
 
 
 def test_only_what_remembers_can_be_stale(shop: Workshop) -> None:
-    with pytest.raises(ValueError, match="ssm:GetParameter: only the emulated Image Builder remembers"):
+    with pytest.raises(ValueError, match="ssm:GetParameter: only .*imagebuilder.* what was before"):
         shop.aws.stale("ssm:GetParameter")
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from tests.emulation import ACCESS_KEY, REGION, SECRET_KEY, Emulation
+from tests.emulation import REGION, Emulation
+from tests.emulation.clients import make
 
 OTHER = "eu-central-1"
 DOCUMENT = """\
@@ -37,14 +37,7 @@ phases:
 
 @functools.cache
 def _client(endpoint: str, service: str, region: str) -> Any:
-    return boto3.session.Session().client(
-        service,
-        endpoint_url=endpoint,
-        region_name=region,
-        aws_access_key_id=ACCESS_KEY,
-        aws_secret_access_key=SECRET_KEY,
-        config=Config(retries={"total_max_attempts": 1}),
-    )
+    return make(service, endpoint, region, Config(retries={"total_max_attempts": 1}))
 
 
 class Workshop:
