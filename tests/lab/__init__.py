@@ -10,7 +10,8 @@ with Lab.up("name", hosts=4) as lab:
 
 from __future__ import annotations
 
-from .lab import Lab, LabHost
+from .hosts import LabHost
+from .lab import Lab
 from .machine import LabError
 
 __all__ = ["Lab", "LabError", "LabHost"]

@@ -1,11 +1,14 @@
 # Copyright (c) 2026, the Deploy Toolkit authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The emulated AWS of one lab: moto's server on the bridge, where controller and hosts reach it, and what is in it."""
+"""The emulated AWS of one lab: a server on the bridge, where controller and hosts reach it, and what is in it."""
 
 from __future__ import annotations
 
+import functools
+import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -15,11 +18,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .machine import LabError, end_process, start_time
+from .hosts import LabHost
+from .image import Images
+from .machine import ROOT, LabError, end_process, signal_process, start_time, wait_for_process
 
 REGION = "eu-west-1"
 BUCKET = "dtk-releases"
+BASE_PARAMETER = "/dtk/base/debian-12"
+PROFILE = "dtk-image-builder"
+IMAGE_TAG = "LabImage"  # of an AMI: the container image behind it
+OF_LAB = {"Name": "lab"}
 START_SECONDS = 60
+END_SECONDS = 30
+
+_MAY_BE_ASSUMED_BY_EC2 = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
 
 
 @dataclass(frozen=True)
@@ -37,7 +52,8 @@ class Moto:
             port = probe.getsockname()[1]
         with log.open("w") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "moto.server", "-H", address, "-p", str(port)],
+                [sys.executable, "-m", "tests.emulation", "--host", address, "--port", str(port)],
+                cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -58,9 +74,16 @@ class Moto:
                 return
             except OSError:
                 time.sleep(0.05)
-        raise LabError(f"moto's server does not answer at {self.endpoint}; its log ends with: {log.read_text()[-500:]}")
+        said = log.read_text()[-500:]
+        raise LabError(f"The emulated AWS does not answer at {self.endpoint}; its log ends with: {said}")
+
+    def ask_to_end(self) -> None:
+        """What it builds is cancelled, and the hosts of that removed, before it ends."""
+        signal_process(self.pid, self.started, signal.SIGTERM)
 
     def stop(self) -> None:
+        self.ask_to_end()
+        wait_for_process(self.pid, self.started, END_SECONDS)
         end_process(self.pid, self.started)
 
 
@@ -81,7 +104,9 @@ def environ(endpoint: str, gateway: str) -> dict[str, str]:
     }
 
 
+@functools.cache
 def client(service: str, endpoint: str) -> Any:
+    """Making one takes longer than most calls, and threads may share it."""
     import boto3
 
     return boto3.session.Session(aws_access_key_id="lab", aws_secret_access_key="lab", region_name=REGION).client(
@@ -89,29 +114,73 @@ def client(service: str, endpoint: str) -> Any:
     )
 
 
-def seed(endpoint: str, cidr: str, subnets: dict[str, str], hosts: Sequence[Any], tags: dict[str, str]) -> list[str]:
-    """The bucket, a network, and one instance per host; returns the instance ids in the order of the hosts."""
+# --- what is in it ----------------------------------------------------------------------------------------------------
+
+
+def seed(endpoint: str, cidr: str, subnets: dict[str, str], images: Images) -> str:
+    """What an account has before its first host: a bucket, a network, a base image, a profile for building images;
+    returns the AMI of a host with hello."""
     client("s3", endpoint).create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
     ec2 = client("ec2", endpoint)
     vpc = ec2.create_vpc(CidrBlock=cidr)["Vpc"]["VpcId"]
-    subnet_ids = {
-        az: ec2.create_subnet(VpcId=vpc, CidrBlock=block, AvailabilityZone=az)["Subnet"]["SubnetId"]
-        for az, block in subnets.items()
-    }
-    image = ec2.register_image(Name="dtk-host", Architecture="x86_64", RootDeviceName="/dev/sda1")["ImageId"]
-    ids = []
-    for host in hosts:
-        all_tags = {**tags, "Name": host.name, "LabAddress": host.address}
-        answer = ec2.run_instances(
-            ImageId=image,
+    for az, block in subnets.items():
+        ec2.create_subnet(VpcId=vpc, CidrBlock=block, AvailabilityZone=az, TagSpecifications=_tags("subnet", OF_LAB))
+    parent = _register(ec2, "debian-12-amd64", images.parent)
+    client("ssm", endpoint).put_parameter(Name=BASE_PARAMETER, Value=parent, Type="String", DataType="aws:ec2:image")
+    _create_profile(client("iam", endpoint))
+    return _register(ec2, "dtk-host", images.hello)
+
+
+def _register(ec2: Any, name: str, tag: str) -> str:
+    """An AMI that says which container image it is."""
+    image_id = ec2.register_image(Name=name, Architecture="x86_64", RootDeviceName="/dev/sda1")["ImageId"]
+    ec2.create_tags(Resources=[image_id], Tags=[{"Key": IMAGE_TAG, "Value": tag}])
+    return image_id
+
+
+def _create_profile(iam: Any) -> None:
+    iam.create_role(RoleName=PROFILE, AssumeRolePolicyDocument=json.dumps(_MAY_BE_ASSUMED_BY_EC2))
+    iam.create_instance_profile(InstanceProfileName=PROFILE)
+    iam.add_role_to_instance_profile(InstanceProfileName=PROFILE, RoleName=PROFILE)
+
+
+def container_image(ec2: Any, image_id: str) -> str:
+    """The container image behind an AMI."""
+    found = ec2.describe_images(Filters=[{"Name": "image-id", "Values": [image_id]}])["Images"]
+    tags = {tag["Key"]: tag["Value"] for image in found for tag in image.get("Tags", [])}
+    if IMAGE_TAG not in tags:
+        raise LabError(
+            f"The AMI {image_id} has no tag {IMAGE_TAG} in {REGION}: a lab boots what was registered or baked in it."
+        )
+    return tags[IMAGE_TAG]
+
+
+def run_instances(ec2: Any, hosts: Sequence[LabHost], image_id: str, tags: dict[str, str]) -> list[str]:
+    """One instance per host; returns their ids in the order of the hosts."""
+    chosen = ec2.describe_subnets(Filters=[{"Name": f"tag:{key}", "Values": [one]} for key, one in OF_LAB.items()])
+    subnets = {one["AvailabilityZone"]: one["SubnetId"] for one in chosen["Subnets"]}
+    return [
+        ec2.run_instances(
+            ImageId=image_id,
             InstanceType="t3.micro",
             MinCount=1,
             MaxCount=1,
-            SubnetId=subnet_ids[host.az],
+            SubnetId=subnets[host.az],
             PrivateIpAddress=host.private_ip,
-            TagSpecifications=[
-                {"ResourceType": "instance", "Tags": [{"Key": key, "Value": value} for key, value in all_tags.items()]}
-            ],
-        )
-        ids.append(answer["Instances"][0]["InstanceId"])
-    return ids
+            TagSpecifications=_tags("instance", {**tags, "Name": host.name, "LabAddress": host.address}),
+        )["Instances"][0]["InstanceId"]
+        for host in hosts
+    ]
+
+
+def terminate_instances(ec2: Any, hosts: Sequence[LabHost]) -> None:
+    """Those of hosts that did not come up, as far as there are any yet."""
+    filters = [{"Name": "private-ip-address", "Values": [host.private_ip for host in hosts]}]
+    found = ec2.describe_instances(Filters=filters)["Reservations"] if hosts else []
+    ids = [instance["InstanceId"] for reservation in found for instance in reservation["Instances"]]
+    if ids:
+        ec2.terminate_instances(InstanceIds=ids)
+
+
+def _tags(kind: str, tags: dict[str, str]) -> list[dict[str, Any]]:
+    return [{"ResourceType": kind, "Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}]

@@ -1,74 +1,36 @@
 # Copyright (c) 2026, the Deploy Toolkit authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A lab: a fleet of real systemd hosts that an emulated EC2 knows as its instances."""
+"""A lab: an emulated AWS on podman's bridge, and a fleet of real systemd hosts that its EC2 knows as instances."""
 
 from __future__ import annotations
 
 import atexit
 import contextlib
 import dataclasses
-import ipaddress
 import json
 import os
 import shlex
 import shutil
 import signal
-import socket
-import subprocess
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import aws, image
-from .machine import BUILD, CACHE, ROOT, RUN, LabError, inside, listens_everywhere, locked, podman, run, start_time
+from . import aws, containers, image
+from .addresses import AddressPlan
+from .hosts import LabHost
+from .machine import BUILD, CACHE, ROOT, RUN, LabError, inside, locked, run, start_time
 
 LABS = BUILD / "lab"
 AZS = ("eu-west-1a", "eu-west-1b")
-PORTS = (22, 8080)
 BOOT_SECONDS = 120
 STARTS_AT_ONCE = 4
 WAITS_AT_ONCE = 24
-RESERVED = 4  # the first addresses of a subnet belong to AWS
-
-
-@dataclass(frozen=True)
-class LabHost:
-    """One host: a container that booted systemd, and an instance in EC2."""
-
-    name: str
-    address: str  # answers SSH and the application's port
-    az: str
-    private_ip: str
-    container: str
-    instance_id: str = ""
-
-    def exec(
-        self, argv: Sequence[str], input: str | None = None, check: bool = True
-    ) -> subprocess.CompletedProcess[str]:
-        """Run a command as root on the host, without SSH."""
-        return podman("exec", "--interactive", self.container, *argv, input=input or "", check=check)
-
-    def write(self, path: str, content: str) -> None:
-        self.exec(["sh", "-c", 'mkdir -p "$(dirname "$1")" && cat > "$1"', "sh", path], input=content)
-
-    def kill(self) -> None:
-        """Power off, without a word to anybody."""
-        podman("kill", "--signal=KILL", self.container)
-
-    def start(self) -> None:
-        podman("start", self.container)
-
-    def pause(self) -> None:
-        """Stop answering, as a host that hangs; connections stay open."""
-        podman("pause", self.container)
-
-    def unpause(self) -> None:
-        podman("unpause", self.container)
 
 
 @dataclass
@@ -82,6 +44,8 @@ class Lab:
     gateway: str
     owner: list[Any] | None  # pid and start time of the process it ends with; None for a lab that stays
     control: str
+    azs: Sequence[str] = AZS
+    image_id: str = ""  # the AMI of a host with hello
     hosts: list[LabHost] = dataclasses.field(default_factory=list)
     moto: aws.Moto | None = None
 
@@ -95,16 +59,16 @@ class Lab:
         env: str = "demo",
         keep: bool = False,
     ) -> Lab:
-        """Boot the hosts and the emulated AWS. With `keep` the lab outlives this process."""
-        tag = image.ensure()
-        plan = AddressPlan.of_machine(hosts, azs)
+        """Start the emulated AWS and boot hosts, none if 0. With `keep` the lab outlives this process."""
+        images = image.ensure()
+        plan = AddressPlan.of_machine(azs)
+        plan.check(hosts)
         lab = cls._claim(name, role, env, plan, keep)
         lab._end_with_process()
         try:
             lab._make_keys()
-            lab.hosts = plan.hosts(lab.net, lab.container_prefix, role)
-            lab._boot(tag, plan)
-            lab._save()
+            lab._hold_the_bridge(plan, images)
+            lab._boot(plan, hosts, images.hello, lambda: lab._start_aws(plan, images))
         except BaseException:
             lab.down()
             raise
@@ -120,7 +84,8 @@ class Lab:
                 left.down()
             net = _claim_net(name)
             owner = None if keep else [os.getpid(), start_time(os.getpid())]
-            lab = cls(name, env, role, net, plan.gateway, owner, control=str(RUN / f"cp-{net}-{os.urandom(4).hex()}"))
+            control = str(RUN / f"cp-{net}-{os.urandom(4).hex()}")
+            lab = cls(name, env, role, net, plan.gateway, owner, control, plan.azs)
             lab.dir.mkdir(parents=True, exist_ok=True)
             lab._save()
         return lab
@@ -135,6 +100,23 @@ class Lab:
         data["hosts"] = [LabHost(**host) for host in data["hosts"]]
         data["moto"] = aws.Moto(**data["moto"]) if data["moto"] else None
         return cls(**data)
+
+    def launch(self, count: int, image_id: str = "") -> list[LabHost]:
+        """Boot more hosts, from an AMI of the emulated EC2: one that Image Builder baked here, or by default the one
+        of today's hosts. They go on where the hosts of the lab end: web-1 if there are none."""
+        plan = AddressPlan.of_machine(self.azs)
+        image_id = image_id or self.image_id
+        tag = aws.container_image(self.boto("ec2"), image_id)
+        before = len(self.hosts)
+        try:
+            self._boot(plan, count, tag, lambda: image_id)
+        except BaseException:
+            with _uninterrupted():
+                self.hosts, lost = self.hosts[:before], self.hosts[before:]
+                containers.remove(*(host.container for host in lost))
+                aws.terminate_instances(self.boto("ec2"), lost)
+            raise
+        return self.hosts[before:]
 
     # --- what users of a lab need -----------------------------------------------------------------------------------
 
@@ -219,59 +201,63 @@ class Lab:
         (self.dir / "known_hosts").write_text(f"127.0.{self.net}.*,{bridge_net}.{self.net}.* {kind} {blob}\n")
         Path(self.control).mkdir(mode=0o700)
 
-    def _boot(self, tag: str, plan: AddressPlan) -> None:
-        starting = threading.Semaphore(STARTS_AT_ONCE)
-        deadline = time.monotonic() + BOOT_SECONDS + len(self.hosts)
-        ports = () if plan.bridge_only else PORTS
-        self._start(self.hosts[0], tag, ports)  # the bridge and its address exist from now on
+    def _hold_the_bridge(self, plan: AddressPlan, images: image.Images) -> None:
+        """podman's bridge and its address exist while a container is on it, and this one stays as long as the lab: the
+        emulated AWS listens there, hosts or not."""
+        self._start("bridge", images.parent, plan.router(self.net), command=("sleep", "infinity"))
 
+    def _boot(self, plan: AddressPlan, count: int, tag: str, ami: Callable[[], str]) -> None:
+        """Boot so many more hosts, and meanwhile register them in EC2; `ami` says from which AMI they come."""
+        new = plan.hosts(self.net, self.container_prefix, self.role, count, after=len(self.hosts))
+        self.hosts = [*self.hosts, *new]
+        starting = threading.Semaphore(STARTS_AT_ONCE)
+        deadline = time.monotonic() + BOOT_SECONDS + count
         given_up = threading.Event()
 
         def boot(host: LabHost) -> None:
-            if host is not self.hosts[0]:
-                with starting:
-                    self._start(host, tag, ports)
-            _wait_for_banner(host, deadline, given_up)
-            self._wait_until_booted(host)
+            published = [f"--publish={host.address}:{port}:{port}" for port in plan.ports]
+            with starting:
+                self._start(host.name, tag, host.private_ip, options=published)
+            host.wait_until_booted(deadline, given_up)
+
+        def register() -> list[str]:
+            image_id = ami()
+            return aws.run_instances(self.boto("ec2"), new, image_id, {"dtk:env": self.env, "dtk:role": self.role})
 
         with ThreadPoolExecutor(WAITS_AT_ONCE) as pool:
-            seeded = pool.submit(self._start_aws, plan)
-            booted = [pool.submit(boot, host) for host in self.hosts]
+            registered = pool.submit(register)
+            booted = [pool.submit(boot, host) for host in new]
             try:
-                for future in [seeded, *booted]:
+                for future in [registered, *booted]:
                     future.result()
             except BaseException:
                 with _uninterrupted():  # a host that is just starting must exist before it can be removed
                     given_up.set()
                     pool.shutdown(wait=True, cancel_futures=True)
                 raise
-        ids = seeded.result()
-        self.hosts = [dataclasses.replace(host, instance_id=one) for host, one in zip(self.hosts, ids, strict=True)]
+        known = [dataclasses.replace(host, instance_id=one) for host, one in zip(new, registered.result(), strict=True)]
+        self.hosts = [*self.hosts[: -count or None], *known]
+        self._save()
 
-    def _start(self, host: LabHost, tag: str, ports: Sequence[int]) -> None:
-        podman(
-            *("run", "--detach", "--systemd=always", "--privileged", "--pids-limit=0", "--pull=never"),
-            *("--ulimit=nofile=1024:1024", "--ulimit=nproc=4096:4096"),
-            *(f"--name={host.container}", f"--hostname={host.name}", f"--ip={host.private_ip}"),
-            *(f"--label=dtk.lab={self.name}", f"--label=dtk.root={ROOT}"),
-            f"--volume={self.dir / 'host'}:/etc/dtk-lab:ro",
-            *(f"--publish={host.address}:{port}:{port}" for port in ports),
+    def _start(self, name: str, tag: str, ip: str, options: Sequence[str] = (), command: Sequence[str] = ()) -> None:
+        containers.start(
+            self.name,
             tag,
+            container=f"{self.container_prefix}-{name}",
+            hostname=name,
+            ip=ip,
+            keys=self.dir / "host",
+            options=options,
+            command=command,
         )
 
-    def _wait_until_booted(self, host: LabHost) -> None:
-        """Ready means: SSH answers, and systemd says that the start is over and nothing failed."""
-        done = run(self.ssh(host, "systemctl is-system-running --wait || systemctl --failed"), check=False)
-        if done.stdout.strip() != "running":
-            raise LabError(f"Host {host.name} did not boot well: {(done.stdout + done.stderr).strip()}")
-
-    def _start_aws(self, plan: AddressPlan) -> list[str]:
+    def _start_aws(self, plan: AddressPlan, images: image.Images) -> str:
         log = self.dir / "moto.log"
         self.moto = aws.Moto.start(self.gateway, log)
         self._save()
         self.moto.wait(log)
-        tags = {"dtk:env": self.env, "dtk:role": self.role}
-        return aws.seed(self.endpoint, str(plan.block(self.net)), plan.subnets(self.net), self.hosts, tags)
+        self.image_id = aws.seed(self.endpoint, str(plan.block(self.net)), plan.subnets(self.net), images)
+        return self.image_id
 
     def _save(self) -> None:
         partial = self.dir / "lab.json.partial"
@@ -286,10 +272,14 @@ class Lab:
         if not (self.dir / "lab.json").exists():
             return
         with _uninterrupted():
+            if self.moto:
+                self.moto.ask_to_end()
             _close_logins(Path(self.control))
-            remove_containers(f"label=dtk.lab={self.name}", f"label=dtk.root={ROOT}")
+            containers.remove(*(host.container for host in self.hosts))
             if self.moto:
                 self.moto.stop()
+            # After it: until then it may have built images, on hosts of its own.
+            containers.remove_all(containers.of_lab(self.name))
             (RUN / f"net-{self.net}").unlink(missing_ok=True)
             (self.dir / "lab.json").unlink(missing_ok=True)
 
@@ -307,46 +297,6 @@ class Lab:
         self.down()
 
 
-@dataclass(frozen=True)
-class AddressPlan:
-    """Addresses of a fleet. Host n of net x is 10.88.x.n in EC2 and on the bridge, and 127.0.x.n for its users."""
-
-    network: ipaddress.IPv4Network
-    gateway: str
-    azs: tuple[str, ...]
-    per_az: int
-    count: int
-    bridge_only: bool  # a server of this machine holds one of the ports on every address
-
-    @classmethod
-    def of_machine(cls, count: int, azs: Sequence[str]) -> AddressPlan:
-        subnet = json.loads(podman("network", "inspect", "podman").stdout)[0]["subnets"][0]
-        network = ipaddress.IPv4Network(subnet["subnet"])
-        per_az = 256 >> (len(azs) - 1).bit_length()
-        most = (per_az - RESERVED - 1) * len(azs)
-        if not 1 <= count <= most or network.prefixlen > 16:
-            raise LabError(f"A lab in {len(azs)} zones has 1 to {most} hosts, not {count}.")
-        return cls(network, subnet["gateway"], tuple(azs), per_az, count, any(map(listens_everywhere, PORTS)))
-
-    def block(self, net: int) -> ipaddress.IPv4Network:
-        return ipaddress.IPv4Network((int(self.network.network_address) + net * 256, 24))
-
-    def subnets(self, net: int) -> dict[str, str]:
-        prefix = 24 + (256 // self.per_az).bit_length() - 1
-        return dict(zip(self.azs, map(str, self.block(net).subnets(new_prefix=prefix)), strict=False))
-
-    def hosts(self, net: int, container_prefix: str, role: str) -> list[LabHost]:
-        """Hosts of the zones take turns."""
-        found = []
-        for index in range(self.count):
-            turn, zone = divmod(index, len(self.azs))
-            number = zone * self.per_az + RESERVED + turn
-            name, private = f"{role}-{index + 1}", str(self.block(net)[number])
-            address = private if self.bridge_only else f"127.0.{net}.{number}"
-            found.append(LabHost(name, address, self.azs[zone], private, f"{container_prefix}-{name}"))
-        return found
-
-
 def clean() -> tuple[list[str], list[str]]:
     """Remove what killed runs of this checkout left, and labs that were told to stay. Returns what was removed, and
     the labs whose process still runs."""
@@ -359,19 +309,12 @@ def clean() -> tuple[list[str], list[str]]:
             lab.down()
             ended.append(lab.name)
     if not busy:
-        ended += remove_containers(f"label=dtk.root={ROOT}")
+        ended += containers.remove_all(containers.of_checkout())
     for file in RUN.glob("net-*"):
         root, _, name = file.read_text().rpartition(" ")
         if root == str(ROOT) and name not in busy:
             file.unlink()
     return ended, busy
-
-
-def remove_containers(*filters: str) -> list[str]:
-    listed = podman("ps", "--all", "--format={{.Names}}", *(f"--filter={one}" for one in filters)).stdout.split()
-    if listed:
-        podman("rm", "--force", "--time=0", "--volumes", *listed)
-    return listed
 
 
 def _claim_net(name: str) -> int:
@@ -382,19 +325,6 @@ def _claim_net(name: str) -> int:
             file.write(f"{ROOT} {name}")
             return net
     raise LabError("All 254 lab networks are taken: `make clean-lab` frees those of ended runs.")
-
-
-def _wait_for_banner(host: LabHost, deadline: float, given_up: threading.Event) -> None:
-    while time.monotonic() < deadline and not given_up.is_set():
-        try:
-            with socket.create_connection((host.address, 22), timeout=2) as connection:
-                if connection.recv(4) == b"SSH-":
-                    return
-        except OSError:
-            pass
-        given_up.wait(0.1)
-    state = podman("inspect", "--format={{.State.Status}}", host.container, check=False).stdout.strip()
-    raise LabError(f"Host {host.name} does not answer SSH at {host.address}; its container is {state or 'gone'}.")
 
 
 def _close_logins(control: Path) -> None:

@@ -127,12 +127,26 @@ def listens_everywhere(port: int) -> bool:
     return held
 
 
-def end_process(pid: int, started: str) -> None:
-    """End exactly the process that was started then, at once; another one with its number is left alone."""
-    deadline = time.monotonic() + END_SECONDS
-    while start_time(pid) == started and time.monotonic() < deadline:
+def signal_process(pid: int, started: str, number: signal.Signals) -> None:
+    """Exactly the process that was started then; another one with its number is left alone."""
+    if start_time(pid) == started:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, number)
+
+
+def wait_for_process(pid: int, started: str, seconds: float) -> bool:
+    """Whether it ended in time."""
+    deadline = time.monotonic() + seconds
+    while start_time(pid) == started:
+        if time.monotonic() > deadline:
+            return False
         time.sleep(0.01)
+    return True
+
+
+def end_process(pid: int, started: str) -> None:
+    """End a process at once."""
+    signal_process(pid, started, signal.SIGKILL)
+    wait_for_process(pid, started, END_SECONDS)
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)

@@ -15,11 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import Lab, LabError
+from tests.lab import Lab, LabError, containers
+from tests.lab.addresses import AddressPlan
 from tests.lab.artifacts import build_release
+from tests.lab.aws import BASE_PARAMETER, PROFILE
 from tests.lab.demo import messages
-from tests.lab.lab import LABS, AddressPlan
-from tests.lab.machine import ROOT, RUN, inside, podman, run, start_time
+from tests.lab.lab import LABS
+from tests.lab.machine import ROOT, RUN, inside, run, start_time
 
 NAME = "lab-test"
 # A run in the background of a script starts with SIGINT ignored; in a terminal it does not.
@@ -40,8 +42,9 @@ def process(then: str) -> subprocess.Popen[str]:
     )
 
 
-def containers() -> list[str]:
-    return podman("ps", "--all", f"--filter=label=dtk.lab={NAME}", "--format={{.Names}}").stdout.split()
+def hosts() -> list[str]:
+    """The containers of the lab, but for the one that holds the bridge."""
+    return [one for one in containers.listed(containers.of_lab(NAME)) if not one.endswith("-bridge")]
 
 
 def wait_until(condition: object, what: str) -> None:
@@ -52,7 +55,7 @@ def wait_until(condition: object, what: str) -> None:
 
 
 def assert_nothing_is_left(lab: Lab) -> None:
-    assert containers() == []
+    assert containers.listed(containers.of_lab(NAME)) == []
     assert lab.moto is None or start_time(lab.moto.pid) != lab.moto.started
     assert not (RUN / f"net-{lab.net}").exists()
     assert not Path(lab.control).exists()
@@ -112,7 +115,7 @@ def test_a_signal_ends_everything(number: signal.Signals) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_in_the_middle_of_booting_ends_everything(number: signal.Signals) -> None:
     with process("raise SystemExit('too late')") as running:
-        wait_until(containers, "no host was started")
+        wait_until(hosts, "no host was started")
         lab = Lab.attach(NAME)
         running.send_signal(number)
         running.send_signal(number)  # an impatient user
@@ -133,33 +136,73 @@ def test_what_a_killed_run_left_is_cleaned_by_the_next_one() -> None:
         assert running.stdout.readline() == "up\n"
         assert running.wait(60) == -signal.SIGKILL
     left = Lab.attach(NAME)
-    assert containers() == [left.hosts[0].container]
+    assert hosts() == [left.hosts[0].container]
     with Lab.up(NAME, hosts=1) as lab:
         assert start_time(left.moto.pid) != left.moto.started
-        assert containers() == [lab.hosts[0].container]
+        assert hosts() == [lab.hosts[0].container]
     assert_nothing_is_left(lab)
     assert_nothing_is_left(left)
 
 
+def test_an_account_without_hosts_gets_them_later() -> None:
+    with Lab.up(NAME, hosts=0, env="beta") as lab:
+        assert hosts() == []
+        base = lab.boto("ssm").get_parameter(Name=BASE_PARAMETER)["Parameter"]["Value"]
+        assert lab.boto("iam").get_instance_profile(InstanceProfileName=PROFILE)
+        (bare,) = lab.launch(1, image_id=base)
+        assert bare.exec(["id", "hello"], check=False).returncode == 1
+        more = Lab.attach(NAME).launch(2)
+        every = [bare, *more]
+        assert Lab.attach(NAME).hosts == every
+        assert [(host.name, host.az[-1]) for host in every] == [("web-1", "a"), ("web-2", "b"), ("web-3", "a")]
+        assert images(lab) == {bare.instance_id: base} | {host.instance_id: lab.image_id for host in more}
+        for file in ("/etc/machine-id", "/etc/ssh/ssh_host_ed25519_key.pub"):
+            assert len({host.exec(["cat", file]).stdout for host in every}) == 3
+        assert [run(lab.ssh(host, "hostname")).stdout.strip() for host in every] == ["web-1", "web-2", "web-3"]
+    assert_nothing_is_left(lab)
+
+
+def test_hosts_that_cannot_be_launched_leave_nothing() -> None:
+    with Lab.up(NAME, hosts=1) as lab:
+        before = hosts(), images(lab)
+        with pytest.raises(LabError, match="ami-0123456789abcdef0 has no tag LabImage"):
+            lab.launch(1, image_id="ami-0123456789abcdef0")
+        ec2 = lab.boto("ec2")
+        ec2.create_tags(Resources=[lab.image_id], Tags=[{"Key": "LabImage", "Value": "localhost/dtk-host:nowhere"}])
+        with pytest.raises(LabError, match="localhost/dtk-host:nowhere"):
+            lab.launch(2)
+        assert (hosts(), images(lab)) == before
+        assert [host.name for host in lab.hosts] == ["web-1"]
+
+
+def images(lab: Lab) -> dict[str, str]:
+    """{id: AMI} of all instances that were not terminated."""
+    reservations = lab.boto("ec2").describe_instances()["Reservations"]
+    found = [one for reservation in reservations for one in reservation["Instances"]]
+    return {one["InstanceId"]: one["ImageId"] for one in found if one["State"]["Name"] != "terminated"}
+
+
 @pytest.mark.parametrize(
-    ("count", "zones", "most"), [(0, 1, 251), (252, 1, 251), (247, 2, 246), (178, 3, 177), (237, 4, 236)]
+    ("count", "zones", "most"), [(-1, 1, 251), (252, 1, 251), (247, 2, 246), (178, 3, 177), (237, 4, 236)]
 )
 def test_a_lab_that_has_no_room_is_refused(count: int, zones: int, most: int) -> None:
-    with pytest.raises(LabError, match=f"1 to {most} hosts, not {count}"):
-        AddressPlan.of_machine(count, [f"eu-west-1{letter}" for letter in "abcd"[:zones]])
+    plan = AddressPlan.of_machine([f"eu-west-1{letter}" for letter in "abcd"[:zones]])
+    with pytest.raises(LabError, match=f"at most {most} hosts, not {count}"):
+        plan.check(count)
 
 
 def test_addresses_mirror_each_other() -> None:
-    plan = AddressPlan.of_machine(100, ["a", "b", "c"])
-    hosts = plan.hosts(7, "dtk", "web")
-    assert len({host.private_ip for host in hosts}) == 100
+    plan = AddressPlan.of_machine(["a", "b", "c"])
+    found = plan.hosts(7, "dtk", "web", 100)
+    assert len({host.private_ip for host in found}) == 100
     assert plan.subnets(7) == {"a": "10.88.7.0/26", "b": "10.88.7.64/26", "c": "10.88.7.128/26"}
-    assert [(host.az, host.private_ip.split(".")[3]) for host in hosts[:4]] == [
+    assert [(host.az, host.private_ip.split(".")[3]) for host in found[:4]] == [
         ("a", "4"),
         ("b", "68"),
         ("c", "132"),
         ("a", "5"),
     ]
+    assert plan.hosts(7, "dtk", "web", 60) + plan.hosts(7, "dtk", "web", 40, after=60) == found
 
 
 @pytest.mark.parametrize("format", ["tar.gz", "tar.xz", "tar.zst"])
