@@ -154,7 +154,7 @@ def test_a_refused_write_is_no_write(shop: Workshop) -> None:
 
 
 def test_only_what_remembers_can_be_stale(shop: Workshop) -> None:
-    with pytest.raises(ValueError, match="ssm:GetParameter: only .* what was before"):
+    with pytest.raises(ValueError, match=r"ssm:GetParameter: only .* what was before"):
         shop.aws.stale("ssm:GetParameter")
 
 
