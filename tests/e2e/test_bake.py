@@ -16,8 +16,6 @@ from tests.lab import Lab
 
 from .conftest import ROOT, Fleet, Run
 
-CACHE = str(ROOT / ".cache" / "wheels")
-
 
 @pytest.fixture(scope="module")
 def bakery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
@@ -30,7 +28,7 @@ def bakery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 
 
 def bake(fleet: Fleet, *flags: str, playbook: str = "bake", **extra: Any) -> Run:
-    return fleet.play(playbook, *flags, role="web", golden_image_cache=CACHE, golden_image_delay=1, **extra)
+    return fleet.play(playbook, *flags, role="web", **extra)
 
 
 def change(fleet: Fleet, **values: Any) -> None:

@@ -1,7 +1,8 @@
 # Copyright (c) 2026, the Deploy Toolkit authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""make demo: a fleet of real hosts, a deploy under traffic, a bad one that returns by itself, the fleet's status."""
+"""make demo: a golden AMI, a fleet of real hosts that start from it, deploys under traffic, a bad one that returns by
+itself, the fleet's status."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ from .traffic import Summary, Traffic
 HOSTS = 6
 RATE = 10.0
 WIDTH = 112
-SAYS = re.compile(r"((ok|changed): \[.*\]|fatal: \[localhost\]: FAILED!) => ?$")
+SAYS = re.compile(r"((ok|changed): \[.*\]|fatal: \[(localhost|image-web)\]: FAILED!) => ?$")
+PROGRESS = re.compile(r"dtk-\S+ [A-Z]+\b.*$")  # of an image that is being built
 OUTPUT = BUILD / "demo"
 END_SECONDS = 15
 
@@ -51,11 +53,12 @@ class Demo:
 
     def run(self) -> None:
         keep = os.environ.get("DTK_DEMO_KEEP") == "1"
-        with self.step(f"Boot {HOSTS} systemd hosts in 2 availability zones of an emulated AWS"):
-            self.lab = Lab.up("demo", hosts=HOSTS, keep=keep)
-            for host in self.lab.hosts:
-                print(f"   {host.name}  {host.az}  {host.address:13}  {host.instance_id}")
+        with self.step("Start an emulated AWS"):
+            self.lab = Lab.up("demo", hosts=0, keep=keep)
+            print(f"   {self.lab.endpoint}")
         try:
+            self.image()
+            self.hosts()
             self.deploys()
         finally:
             if not keep:
@@ -64,6 +67,20 @@ class Demo:
         print(f"\nDone in {time.monotonic() - self.began:.0f} s. The full output of every command: {_short(OUTPUT)}/")
         if keep:
             print("The lab stays: `.cache/venv/bin/python -m tests.lab down demo` ends it.")
+
+    def image(self) -> None:
+        with self.step("Bake the golden AMI of the server role web: the component runs on a real host"):
+            self.play("bake", role="web", env="demo")
+        with self.step("Bake it again: the same content has its image"):
+            self.play("bake", role="web", env="demo")
+        with self.step("Promote it: instances start from it"):
+            self.play("promote", role="web", env="demo")
+
+    def hosts(self) -> None:
+        with self.step(f"Boot {HOSTS} systemd hosts of that AMI in 2 availability zones"):
+            current = self.lab.boto("ssm").get_parameter(Name="/dtk/demo/web/ami/current")["Parameter"]["Value"]
+            for host in self.lab.launch(HOSTS, image_id=current):
+                print(f"   {host.name}  {host.az}  {host.address:13}  {host.instance_id}  {current}")
 
     def deploys(self) -> None:
         with self.step("Publish two releases of hello to S3"):
@@ -172,9 +189,12 @@ class Demo:
 
 
 def messages(lines: Iterable[str]) -> Iterator[str]:
-    """Only what a playbook says to its user: the text of its `debug` tasks and its verdict, each a block of YAML."""
+    """Only what a playbook says to its user: the text of its `debug` tasks and its verdict, each a block of YAML, and the
+    progress of an image."""
     block: list[str] | None = None
     for line in chain(lines, [""]):
+        if PROGRESS.match(line):
+            yield line.rstrip()
         if block is not None and line.startswith(" "):
             block.append(line)
             continue

@@ -138,6 +138,7 @@ class Lab:
         return {
             **aws.environ(self.endpoint, self.gateway),
             "DTK_LAB_KEY": str(self.key),
+            "DTK_LAB_WHEELS": str(CACHE / "wheels"),
             "ANSIBLE_PRIVATE_KEY_FILE": str(self.key),
             "ANSIBLE_REMOTE_USER": "root",
             "ANSIBLE_PIPELINING": "true",
