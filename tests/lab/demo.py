@@ -189,8 +189,8 @@ class Demo:
 
 
 def messages(lines: Iterable[str]) -> Iterator[str]:
-    """Only what a playbook says to its user: the text of its `debug` tasks and its verdict, each a block of YAML, and the
-    progress of an image."""
+    """Only what a playbook says to its user: the text of its `debug` tasks and its verdict, each a block of YAML;
+    and how far an image is."""
     block: list[str] | None = None
     for line in chain(lines, [""]):
         if PROGRESS.match(line):
