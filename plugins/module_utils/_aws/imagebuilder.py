@@ -81,7 +81,7 @@ KINDS = {
 
 def patient(client: Any) -> Any:
     """The client, trying again when it is throttled: botocore's standard mode does not know the code for it."""
-    client.meta.events.register("needs-retry.imagebuilder", _pause)
+    client.meta.events.register("needs-retry.imagebuilder", _pause, unique_id="sysops.dtk.patient")
     return client
 
 

@@ -150,10 +150,11 @@ def own_tags(tags: Mapping[str, str]) -> dict[str, str]:
 
 def _tag_steps(node: Node, actual: Actual) -> list[Step]:
     there = own_tags(actual.tags)
+    arn = str(actual.document.get("arn", node.arn))  # of a component, the build: that is what has tags
     wrong = {key: value for key, value in node.tags.items() if there.get(key) != value}
     extra = sorted(set(there) - set(node.tags))
-    steps = [Step(TAG, node.kind, node.arn, wrong, tuple(sorted(wrong)))] if wrong else []
-    return steps + ([Step(UNTAG, node.kind, node.arn, dict.fromkeys(extra), tuple(extra))] if extra else [])
+    steps = [Step(TAG, node.kind, arn, wrong, tuple(sorted(wrong)))] if wrong else []
+    return steps + ([Step(UNTAG, node.kind, arn, dict.fromkeys(extra), tuple(extra))] if extra else [])
 
 
 def _with_rest(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
