@@ -24,17 +24,19 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
-
+from tests.fakes.autoscaling import SERVICE as AUTO_SCALING
+from tests.fakes.autoscaling import AutoScaling, Options
+from tests.fakes.elbv2 import Options as BalancerOptions
+from tests.fakes.elbv2 import TargetHealth
 from tests.fakes.imagebuilder import SERVICE as IMAGE_BUILDER
 from tests.fakes.imagebuilder.job import Builder
 
+from .clients import ACCESS_KEY, SECRET_KEY, make
 from .paging import CUT_HERE, limit_key
 from .server import RESET, Application, Server
 from .trouble import Rule
 
 REGION = "eu-west-1"
-ACCESS_KEY, SECRET_KEY = "an-access-key", "not-a-secret-at-all"
 
 
 class Emulation:
@@ -45,16 +47,43 @@ class Emulation:
         self._application = server.application
         self._trouble = server.application.trouble
         self.image_builder = server.application.image_builder
+        self._auto_scaling = server.application.auto_scaling
+        self._balancers = server.application.balancers
 
     @classmethod
     @contextlib.contextmanager
-    def start(cls, port: int = 0, *, host: str = "127.0.0.1", builder: Builder | None = None) -> Iterator[Emulation]:
-        """builder: what makes images, in a thread for each; by default they are simulated."""
-        server = Server(Application(builder), host, port)
+    def start(
+        cls,
+        port: int = 0,
+        *,
+        host: str = "127.0.0.1",
+        builder: Builder | None = None,
+        autoscaling: Options | bool = False,
+        balancers: BalancerOptions | None = None,
+    ) -> Iterator[Emulation]:
+        """builder: what makes images, in a thread for each; by default they are simulated.
+
+        autoscaling: ours, with these options, instead of moto's. balancers: targets that become healthy and drain in
+        their time, instead of moto's, which are well at once.
+        """
+        options = Options() if autoscaling is True else autoscaling or None
+        server = Server(Application(builder, options, balancers), host, port)
         try:
             yield cls(server)
         finally:
             server.stop()
+
+    @property
+    def balancers(self) -> TargetHealth:
+        if self._balancers is None:
+            raise AttributeError("this emulation was started without balancers: its targets are moto's")
+        return self._balancers
+
+    @property
+    def autoscaling(self) -> AutoScaling:
+        if self._auto_scaling is None:
+            raise AttributeError("this emulation was started without autoscaling=True: its Auto Scaling is moto's")
+        return self._auto_scaling
 
     def client(self, service: str, region: str = REGION) -> Any:
         return _client(self.endpoint, service, region)
@@ -87,6 +116,8 @@ class Emulation:
         """No counts, faults, limits, latency, small pages or replay any more. The data stays."""
         self._trouble.reset()
         self.image_builder.reset()
+        if self._auto_scaling:
+            self._auto_scaling.reset()
         self.replay(False)
 
     def reset_data(self) -> None:
@@ -124,9 +155,10 @@ class Emulation:
         self._trouble.lose(Rule(pattern, region, times, after))
 
     def stale(self, pattern: str, *, times: int | None = None, region: str | None = None, after: int = 0) -> None:
-        """Let reads see Image Builder as it was before the last write: what was just created is not there yet."""
-        if pattern.partition(":")[0] != IMAGE_BUILDER:
-            raise ValueError(f"{pattern}: only the emulated Image Builder remembers what was before a write")
+        """Let reads see Image Builder, or our Auto Scaling, as it was before the last change."""
+        ours = {IMAGE_BUILDER, AUTO_SCALING} if self._auto_scaling else {IMAGE_BUILDER}
+        if pattern.partition(":")[0] not in ours:
+            raise ValueError(f"{pattern}: only {' and '.join(sorted(ours))} remember what was before a change")
         self._trouble.make_stale(Rule(pattern, region, times, after))
 
     def latency(self, seconds: float) -> None:
@@ -146,11 +178,5 @@ class Emulation:
 
 @functools.cache
 def _client(endpoint: str, service: str, region: str) -> Any:
-    """Making a client takes longer than most calls; a client may be shared by threads, the default session may not."""
-    return boto3.session.Session().client(
-        service,
-        endpoint_url=endpoint,
-        region_name=region,
-        aws_access_key_id=ACCESS_KEY,
-        aws_secret_access_key=SECRET_KEY,
-    )
+    """One for all threads."""
+    return make(service, endpoint, region)

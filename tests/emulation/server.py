@@ -14,6 +14,11 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.test import run_wsgi_app
 
+from tests.fakes.autoscaling import SERVICE as AUTO_SCALING
+from tests.fakes.autoscaling import AutoScaling, Options
+from tests.fakes.elbv2 import SERVICE as BALANCERS
+from tests.fakes.elbv2 import Options as BalancerOptions
+from tests.fakes.elbv2 import TargetHealth
 from tests.fakes.imagebuilder import SERVICE as IMAGE_BUILDER
 from tests.fakes.imagebuilder import ImageBuilder
 
@@ -31,11 +36,15 @@ EVERYWHERE = "0.0.0.0"
 class Application:
     """Answers requests; knows nothing of sockets, but for its own endpoint, which its services call."""
 
-    def __init__(self, builder: Any = None) -> None:
+    def __init__(
+        self, builder: Any = None, autoscaling: Options | None = None, balancers: BalancerOptions | None = None
+    ) -> None:
         self.trouble = Trouble(self.throttling)
         self.pager = Pager()
         self.clients = Clients()
         self.image_builder = ImageBuilder(ACCOUNT, self.clients, builder)
+        self.auto_scaling = AutoScaling(ACCOUNT, self.clients, autoscaling) if autoscaling else None
+        self.balancers = TargetHealth(ACCOUNT, self.clients, balancers) if balancers else None
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._memory: dict[tuple[Any, ...], Answer] | None = None
 
@@ -45,6 +54,10 @@ class Application:
     def forget(self) -> None:
         """What was remembered of data that is no more."""
         self.image_builder.forget()
+        if self.auto_scaling:
+            self.auto_scaling.forget()
+        if self.balancers:
+            self.balancers.forget()
         self.pager.clear()
         if self._memory is not None:
             self._memory = {}
@@ -52,9 +65,11 @@ class Application:
     def answer(self, environ: dict[str, Any], body: bytes) -> Answer:
         if environ["PATH_INFO"] == RESET:
             self.forget()
-        if environ["PATH_INFO"].startswith(NO_CALL) or BY_A_SERVICE in environ.get("HTTP_USER_AGENT", ""):
+        if environ["PATH_INFO"].startswith(NO_CALL):
             return self._ask(environ, body)
         call = self._call(environ, body)
+        if BY_A_SERVICE in environ.get("HTTP_USER_AGENT", ""):
+            return self._autoscaling(call, quietly=True) if self._is_autoscaling(call) else self._ask(environ, body)
         try:
             answer = self.trouble.arrive(call)
             if answer is None:
@@ -69,20 +84,37 @@ class Application:
         """An error as the service of this call words it."""
         if call.service == IMAGE_BUILDER and not str(code).isdigit():
             return Answer(*self.image_builder.error(call.action, str(code), message))
+        if self._is_autoscaling(call) and not str(code).isdigit():
+            return Answer(*self.auto_scaling.error(call.action, str(code), message))
         return error(call, code, message)
 
     def throttling(self, call: Call) -> Answer:
         if call.service == IMAGE_BUILDER:
             return Answer(*self.image_builder.throttling(call.action))
+        if self._is_autoscaling(call):
+            return Answer(*self.auto_scaling.throttling(call.action))
         return throttling(call)
 
     def _call(self, environ: dict[str, Any], body: bytes) -> Call:
         call = parse(environ, body)
+        if self._is_autoscaling(call):
+            action, parameters = self.auto_scaling.read(body)
+            return dataclasses.replace(call, action=action or call.action, parameters=parameters)
         if call.service != IMAGE_BUILDER:
             return call
         headers = {key[5:].replace("_", "-").lower(): value for key, value in environ.items() if key[:5] == "HTTP_"}
         action, parameters = self.image_builder.read(environ["REQUEST_METHOD"], environ["RAW_URI"], headers, body)
         return dataclasses.replace(call, action=action, parameters=parameters)
+
+    def _is_autoscaling(self, call: Call) -> bool:
+        return self.auto_scaling is not None and call.service == AUTO_SCALING
+
+    def _autoscaling(self, call: Call, *, quietly: bool = False) -> Answer:
+        asked = call.action, call.region, call.parameters
+        if quietly:
+            return Answer(*self.auto_scaling.answer(*asked))
+        stale, at_most = self.trouble.is_stale(call), self.trouble.pages_of(call)
+        return Answer(*self.auto_scaling.answer(*asked, stale=stale, at_most=at_most))
 
     def _imagebuilder(self, call: Call) -> Answer:
         parameters = call.parameters
@@ -108,9 +140,15 @@ class Application:
     def _paged(self, call: Call, environ: dict[str, Any], body: bytes) -> Answer:
         if call.service == IMAGE_BUILDER:
             return self._imagebuilder(call)
+        if self._is_autoscaling(call):
+            return self._autoscaling(call)
         return self.pager.answer(call, body, self.trouble.pages_of(call), lambda other: self._ask(environ, other))
 
     def _ask(self, environ: dict[str, Any], body: bytes) -> Answer:
+        if self.balancers and environ["REQUEST_METHOD"] == "POST":
+            call = parse(environ, body)
+            if call.service == BALANCERS and self.balancers.takes(call.action):
+                return Answer(*self.balancers.answer(call.region, body))
         asked = environ | {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
         parts, status, headers = run_wsgi_app(self._moto, asked)
         return Answer(int(status.split()[0]), tuple(headers.items()), b"".join(parts))
@@ -169,6 +207,10 @@ class Server:
         self.application.trouble.end()
         # While their calls to us are still answered.
         self.application.image_builder.stop()
+        if self.application.auto_scaling:
+            self.application.auto_scaling.stop()
+        if self.application.balancers:
+            self.application.balancers.stop()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
