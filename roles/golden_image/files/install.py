@@ -38,7 +38,9 @@ stdout_callback = ansible.builtin.default
 callback_result_format = yaml
 nocolor = true
 retry_files_enabled = false
-host_key_checking = true
+
+[connection]
+pipelining = true
 """
 INVENTORY = """\
 localhost ansible_connection=local ansible_python_interpreter=/usr/bin/python3
