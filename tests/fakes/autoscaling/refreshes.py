@@ -99,8 +99,8 @@ def _check_healthy(given: dict[str, Any]) -> None:
 def _check_checkpoints(points: Sequence[int], given: dict[str, Any]) -> None:
     if "CheckpointDelay" in given and not points:
         raise invalid("If you specify a value for CheckpointDelay, you must also specify CheckpointPercentages.")
-    if list(points) != sorted(set(points)) or any(not 1 <= one <= 100 for one in points):
-        raise invalid("CheckpointPercentages must be unique numbers from 1 to 100 in ascending order.")
+    if list(points) != sorted(set(points)):
+        raise invalid("CheckpointPercentages must be unique numbers in ascending order.")
 
 
 def _check_alarms(region: Region, names: list[str]) -> None:
