@@ -142,7 +142,7 @@ def _check_exposure(apps: Apps, options: Options, done: _Done) -> None:
     problems = [
         f"{unit} has an exposure of {found[unit].score:g}, and dtk_apps.{name}.service.max_exposure is {most[unit]:g} "
         f"(overrides in sandbox: {', '.join(service['sandbox']) or 'none'}). What costs most: "
-        f"{'; '.join(found[unit].costliest)}"
+        f"{', '.join(found[unit].costliest)}"
         for unit, (name, service) in made.items()
         if found[unit].score > most[unit]
     ]

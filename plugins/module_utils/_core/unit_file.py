@@ -153,8 +153,7 @@ def _credentials(app: App, socket: str) -> Lines:
 def _limits(service: Mapping[str, Any]) -> Lines:
     lines = [(f"Limit{name.upper()}", str(value)) for name, value in service["limits"].items()]
     names = {"memory_max": "MemoryMax", "tasks_max": "TasksMax", "cpu_quota": "CPUQuota"}
-    # A lone % would be taken for the beginning of a specifier.
-    return lines + [(names[key], str(service[key]).replace("%", "%%")) for key in names if key in service]
+    return lines + [(names[key], str(service[key])) for key in names if key in service]
 
 
 def _may(name: str, app: App) -> Lines:
@@ -175,7 +174,12 @@ def _socket(name: str, app: App) -> dict[str, Lines]:
     lines = [("ListenStream", where) for where in service["sockets"]]
     lines.append(("Backlog", str(service["backlog"])))
     if any(where.startswith("/") for where in service["sockets"]):
-        lines += [("SocketUser", app["owner"]), ("SocketGroup", app["group"]), ("SocketMode", "0660")]
+        lines += [
+            ("SocketUser", app["owner"]),
+            ("SocketGroup", app["group"]),
+            ("SocketMode", "0660"),
+            ("RemoveOnStop", "yes"),
+        ]
     return {
         "Unit": [
             ("Description", f"Listening sockets of {name}"),

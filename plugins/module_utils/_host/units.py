@@ -31,7 +31,7 @@ _PROPERTIES = (
 
 @dataclass(frozen=True)
 class Exposure:
-    """How much a service could do to its host, from 0 to 10, and the lines of that report that cost most."""
+    """How much a service could do to its host, from 0 to 10, and the directives that cost most of it."""
 
     score: float
     costliest: tuple[str, ...] = ()
@@ -195,12 +195,17 @@ def _verify(folder: str, paths: Mapping[str, str]) -> None:
 
 
 def _costliest(report: str) -> tuple[str, ...]:
+    """What costs most, by directive: some have a row for each of the things that they could forbid."""
     try:
-        rows = [row for row in json.loads(report) if row.get("exposure")]
+        rows = json.loads(report)
     except ValueError:
         return ()
-    rows.sort(key=lambda row: (-float(row["exposure"]), row["name"]))
-    return tuple(f"{row['name'].rstrip('=')} {row['exposure']} ({row['description']})" for row in rows[:_WORST])
+    costs: dict[str, float] = {}
+    for row in rows:
+        directive = row["name"].partition("=")[0]
+        costs[directive] = costs.get(directive, 0.0) + float(row["exposure"] or 0)
+    ranking = sorted(costs, key=lambda directive: (-costs[directive], directive))
+    return tuple(f"{directive} {costs[directive]:.1f}" for directive in ranking[:_WORST] if costs[directive])
 
 
 def _running(name: str, values: Mapping[str, str]) -> Running:
