@@ -27,9 +27,12 @@ COLLECTIONS = ROOT / ".cache" / "collections"
 def run_module(name: str, options: dict[str, Any], environ: dict[str, str], check: bool = False) -> dict[str, Any]:
     """The result of a module's main(), be it a success or a failure. Only `environ` reaches it, plus what Python needs.
 
+    A module of another collection is named in full.
+
     In this process, since starting Python and importing boto3 takes longer than most modules.
     """
-    main = importlib.import_module(f"ansible_collections.sysops.dtk.plugins.modules.{name}").main
+    collection, _, plugin = (name if "." in name else f"sysops.dtk.{name}").rpartition(".")
+    main = importlib.import_module(f"ansible_collections.{collection}.plugins.modules.{plugin}").main
     arguments = {**options, "_ansible_check_mode": check, "_ansible_diff": True}
     given = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode()
     output = io.StringIO()

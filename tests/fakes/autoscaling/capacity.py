@@ -204,12 +204,9 @@ def _oldest_template(_region: Region, group: Group, among: list[Instance]) -> li
 
 
 def _next_hour(region: Region, _group: Group, among: list[Instance]) -> list[Instance]:
-    nearest = max(_into_hour(region, one) for one in among)
-    return [one for one in among if _into_hour(region, one) == nearest]
-
-
-def _into_hour(region: Region, instance: Instance) -> float:
-    return (region.now - instance.launched).total_seconds() % 3600
+    now = region.now
+    into_hour = {one.id: (now - one.launched).total_seconds() % 3600 for one in among}
+    return [one for one in among if into_hour[one.id] == max(into_hour.values())]
 
 
 def _default(region: Region, group: Group, among: list[Instance]) -> list[Instance]:

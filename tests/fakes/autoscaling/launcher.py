@@ -34,9 +34,10 @@ class Launcher:
 
 
 class Errands:
-    """Calls of the launcher, made while nothing is locked."""
+    """Calls of the launcher, made while nothing is locked; `done` is called after each."""
 
-    def __init__(self, threads: bool) -> None:
+    def __init__(self, threads: bool, done: Callable[[], None]) -> None:
+        self._done = done
         self._lock = threading.Lock()
         self._waiting: list[tuple[str, Callable[[], None]]] = []
         self._last: dict[str, Future[None]] = {}
@@ -52,22 +53,27 @@ class Errands:
             waiting, self._waiting = self._waiting, []
             for instance_id, call in waiting if self._pool else ():
                 before = self._last.get(instance_id)
-                self._last[instance_id] = self._pool.submit(_after, before, call)
+                self._last[instance_id] = self._pool.submit(self._after, before, call)
         for _, call in waiting if not self._pool else ():
-            call()
+            self._after(None, call)
         return bool(waiting)
+
+    def _after(self, before: Future[None] | None, call: Callable[[], None]) -> None:
+        # It was submitted earlier, so it has a thread or had one.
+        with contextlib.suppress(Exception):
+            if before:
+                before.result()
+        call()
+        self._done()
+
+    def forget(self) -> None:
+        """What has not begun never does."""
+        with self._lock:
+            self._waiting.clear()
+            self._last.clear()
 
     def stop(self) -> None:
         """Nothing new begins; what is under way ends first."""
-        with self._lock:
-            self._waiting.clear()
+        self.forget()
         if self._pool:
             self._pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _after(before: Future[None] | None, call: Callable[[], None]) -> None:
-    # It was submitted earlier, so it has a thread or had one.
-    with contextlib.suppress(Exception):
-        if before:
-            before.result()
-    call()

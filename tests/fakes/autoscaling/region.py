@@ -121,6 +121,7 @@ class Region:
             except Exception as error:
                 self.failed_boots[instance_id] = f"{type(error).__name__}: {error}"
                 self.cloud.terminate(instance_id)
+                self.looked = None  # so that it is noticed soon
 
         self.errands.add(instance_id, attempt)
 

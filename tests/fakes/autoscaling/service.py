@@ -93,7 +93,7 @@ class AutoScaling:
         """What went wrong in the fake itself, in its thread."""
         self._account, self._client = account, client
         self._manual = isinstance(self.clock, ManualClock)
-        self._errands = Errands(threads=not self._manual)
+        self._errands = Errands(not self._manual, self._wake)
         self._changed = threading.Condition(threading.RLock())
         self._regions: dict[str, Region] = {}
         self._thread: threading.Thread | None = None
@@ -229,11 +229,12 @@ class AutoScaling:
         self._changed.notify_all()
 
     def _wake(self) -> None:
-        self._woken = True
-        self._announce()
-        if self._thread is None and not self._manual and not self._stopping:
-            self._thread = threading.Thread(target=self._run, name="auto scaling", daemon=True)
-            self._thread.start()
+        with self._changed:
+            self._woken = True
+            self._announce()
+            if self._thread is None and not self._manual and not self._stopping:
+                self._thread = threading.Thread(target=self._run, name="auto scaling", daemon=True)
+                self._thread.start()
 
     def _run(self) -> None:
         while not self._stopping:
@@ -290,6 +291,7 @@ class AutoScaling:
         """No data any more. Instances are not terminated: EC2 forgets them at the same time."""
         with self._changed:
             self._regions.clear()
+        self._errands.forget()
 
     def stop(self) -> None:
         with self._changed:
