@@ -20,7 +20,7 @@ options:
     type: dict
     required: true
   said:
-    description: What C(grep --with-filename '') prints of the paths below C(/proc/sys).
+    description: What grep prints of all lines of those paths, with the names of the files.
     type: list
     elements: str
     default: []
