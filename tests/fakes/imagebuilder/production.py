@@ -59,6 +59,13 @@ class Production:
             paused = False
         self.over = not paused
 
+    def close(self) -> None:
+        """Nobody moves it on any more."""
+        # Left to the garbage collector, its last step would end in whatever thread that runs in, and wait for our lock.
+        with self._region.lock:
+            self._work.close()
+            self.over = True
+
     def _paused(self) -> bool:
         try:
             if self.cancelled.is_set():

@@ -259,6 +259,8 @@ class ImageBuilder:
             threads, self._threads = self._threads, []
         for production in productions.values():
             production.cancelled.set()
+            if isinstance(self.builder, Stepped):
+                production.close()
         for thread in threads:
             with contextlib.suppress(RuntimeError):  # one that stops us from inside its own build
                 thread.join(STOP_SECONDS)
