@@ -37,6 +37,8 @@ _SORTED_BY = {
     "ssmParameterConfigurations": ("parameterName", "amiAccountId"),
 }
 _ROLES = frozenset({"executionRole"})
+# Image Builder answers with these where they were not sent.
+_FALSE_BY_DEFAULT = frozenset({"amis", "snapshots", "containers", "isPublic"})
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,8 @@ def _with_rest(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, 
 def _normal(key: str, value: Any) -> Any:
     """The same for what means the same."""
     if isinstance(value, Mapping):
-        return {name: _normal(name, item) for name, item in value.items()}
+        set_ones = {name: item for name, item in value.items() if not (name in _FALSE_BY_DEFAULT and item is False)}
+        return {name: _normal(name, item) for name, item in set_ones.items()}
     if isinstance(value, (list, tuple)):
         return _normal_list(key, [_normal("", item) for item in value])
     if key in _ROLES and isinstance(value, str):

@@ -16,6 +16,7 @@ from .errors import ImageError
 
 BUILD_DATE = "{{ imagebuilder:buildDate }}"
 MAX_TEXT = 16_000  # characters of a component's document that is sent along
+_MAX_DESCRIPTION = 1024
 _MAX_USER_DATA = 21_847  # characters, once it is base64
 _MAX_AMI_NAME = 127
 _MAX_TAGS = 50 - 3  # ours are added
@@ -77,6 +78,8 @@ def _component(options: Options) -> Iterator[str]:
             f"component.data has {len(text)} characters; Image Builder takes {MAX_TEXT} at most. "
             "Move what is long into the bundle, or into a component of its own."
         )
+    if len(options["component"]["description"] or "") > _MAX_DESCRIPTION:
+        yield f"component.description has more than {_MAX_DESCRIPTION} characters. Shorten it."
     if "\0" in text:
         yield "component.data holds a NUL character. Leave it out."
 

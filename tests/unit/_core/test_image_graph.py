@@ -333,6 +333,18 @@ def test_the_order_of_sets_and_a_role_by_its_name_or_arn_are_no_difference() -> 
     assert plan(actual, graph) == []
 
 
+def test_what_image_builder_adds_to_a_policy_is_no_difference() -> None:
+    graph = desired(lifecycle={"role": "cleaner", "keep_tags": {}, "unused_days": 9})
+    actual = as_made(graph)
+    policy = actual["lifecycle"].document
+    (rule,) = policy["policyDetails"]
+    resources = {"amis": True, "snapshots": True, "containers": False}
+    amis = {**rule["exclusionRules"]["amis"], "isPublic": False}
+    added = {"action": {"type": "DELETE", "includeResources": resources}, "exclusionRules": {"amis": amis}}
+    actual["lifecycle"] = Actual({**policy, "policyDetails": [{**rule, **added}]}, graph.nodes[5].tags)
+    assert plan(actual, graph) == []
+
+
 def test_tags_are_put_right_and_those_of_aws_left_alone() -> None:
     graph = desired(tags={"team": "web"})
     actual = as_made(graph)
@@ -393,6 +405,7 @@ def place(**more: Any) -> dict[str, Any]:
         ({"name": "a_b"}, "name is 'a_b'"),
         ({"name": "ab"}, "name is 'ab'"),
         ({"component": {"data": "x" * 16001}}, r"component.data has 16001 characters; Image Builder takes 16000"),
+        ({"component": {"data": "x", "description": "x" * 1025}}, "component.description has more than 1024"),
         ({"component": {"data": " \n"}}, "component.data is empty"),
         ({"component": {"data": "a\0b"}}, "component.data holds a NUL"),
         ({"parent_image": "debian-12"}, r"parent_image is 'debian-12'. Give the id of an AMI \(ami-…\), ssm:"),
