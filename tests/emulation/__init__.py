@@ -13,6 +13,13 @@ services such as S3 name no action in a request; theirs is the HTTP method: `s3:
 
 moto has no EC2 Image Builder; `aws.image_builder` is ours (tests/fakes/imagebuilder). It keeps to botocore's model,
 makes its AMIs in moto's EC2, and what it calls there by itself is neither counted nor troubled.
+
+moto's Auto Scaling has neither lifecycle actions nor refreshes, and its instances are in service at once. Started with
+`autoscaling`, `aws.autoscaling` is ours (tests/fakes/autoscaling), held to its model in the same way:
+
+    with Emulation.start(autoscaling=Options(clock=ManualClock())) as aws:
+        aws.client("autoscaling").create_auto_scaling_group(…)
+        aws.autoscaling.advance(60)
 """
 
 from __future__ import annotations

@@ -9,16 +9,16 @@ import argparse
 import importlib
 import shlex
 import signal
+from typing import Any
 
 from tests.emulation import Emulation
-from tests.fakes.imagebuilder.job import Builder
+from tests.fakes.autoscaling import Options
 
 
-def builder(path: str) -> Builder:
+def made(path: str) -> Any:
     """What `module:Name` makes when it is called."""
     module, _, name = path.partition(":")
-    made: Builder = getattr(importlib.import_module(module), name)()
-    return made
+    return getattr(importlib.import_module(module), name)()
 
 
 def main() -> None:
@@ -28,12 +28,17 @@ def main() -> None:
     parser.add_argument("--latency", type=float, default=0, metavar="SECONDS", help="added to every call")
     parser.add_argument("--replay", action="store_true", help="answer repeated read requests from memory")
     parser.add_argument("--limit", action="append", default=[], metavar="SERVICE=RATE", help="calls a second")
-    parser.add_argument("--builder", type=builder, metavar="MODULE:NAME", help="makes images; default: simulated")
+    parser.add_argument("--builder", type=made, metavar="MODULE:NAME", help="makes images; default: simulated")
+    parser.add_argument("--autoscaling", action="store_true", help="ours, in real time, instead of moto's")
+    parser.add_argument("--launcher", type=made, metavar="MODULE:NAME", help="boots hosts for its instances")
     options = parser.parse_args()
     # Set for both: a shell starts what runs in the background with SIGINT ignored.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    with Emulation.start(options.port, host=options.host, builder=options.builder) as aws:
+    if options.launcher and not options.autoscaling:
+        parser.error("--launcher needs --autoscaling: moto's instances have no hosts")
+    scaling = Options(launcher=options.launcher) if options.autoscaling else False
+    with Emulation.start(options.port, host=options.host, builder=options.builder, autoscaling=scaling) as aws:
         aws.latency(options.latency)
         aws.replay(options.replay)
         for service, _, rate in (limit.partition("=") for limit in options.limit):

@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A contract fake of EC2 Auto Scaling with a state machine for instances; docs of its parts are in their modules."""
 
+from __future__ import annotations
+
 from .clock import Clock, ManualClock
 from .launcher import Launcher
 from .region import Dials

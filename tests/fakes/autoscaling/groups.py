@@ -10,13 +10,10 @@ from typing import Any
 
 from tests.fakes.contract import RefusalError
 
-from . import capacity, hooks, lifecycle, policies, sources, tags, words
-from .cloud import BY_PARAMETER, CloudError, specification
+from . import capacity, checks, hooks, lifecycle, policies, sources, tags, words
 from .region import Region, invalid, not_emulated
-from .state import PROCESSES, Group, Instance, Parameters, Source, seconds
+from .state import Group, Instance, Parameters, Source, seconds
 
-_CONFIGS = ("LaunchTemplate", "MixedInstancesPolicy")
-_SIZES = ("MinSize", "MaxSize", "DesiredCapacity")
 # Kept as they are given and described.
 _KEPT = (
     "DefaultCooldown",
@@ -40,17 +37,11 @@ _DEFAULTS: dict[str, Any] = {
 }
 _PLACES = frozenset({"AvailabilityZones", "VPCZoneIdentifier"})
 _ATTACHED = frozenset({"TargetGroupARNs", "TrafficSources", "Tags", "LifecycleHookSpecificationList"})
-_EMULATED = frozenset({"AutoScalingGroupName", *_CONFIGS, *_SIZES, *_KEPT, *_PLACES, *_ATTACHED})
-_HEALTH_CHECKS = frozenset({"EC2", "ELB", "EBS", "VPC_LATTICE"})
-_ONE_CONFIG = (
-    "Valid requests must contain either LaunchTemplate, LaunchConfigurationName, InstanceId or MixedInstancesPolicy "
-    "parameter."
-)
+_EMULATED = frozenset({"AutoScalingGroupName", *checks.CONFIGS, *checks.SIZES, *_KEPT, *_PLACES, *_ATTACHED})
 _CONFIG_IS_TAKEN = (
     "An active instance refresh with a desired configuration exists. All configuration options derived from the "
     "desired configuration are not available for update while the instance refresh is active."
 )
-_CLEARED = -1
 
 
 def _refuse_the_rest(parameters: Parameters) -> None:
@@ -73,17 +64,17 @@ def _create(region: Region, parameters: Parameters) -> Parameters:
     desired = parameters.get("DesiredCapacity", parameters["MinSize"])
     sizes = {"MinSize": parameters["MinSize"], "MaxSize": parameters["MaxSize"], "DesiredCapacity": desired}
     settings = _DEFAULTS | sizes | {key: parameters[key] for key in _KEPT if key in parameters}
-    check_sizes(sizes)
-    _check_settings(settings)
+    checks.check_sizes(sizes)
+    checks.check_settings(settings)
     attached = sources.named(parameters)
     sources.check(region, attached)
     group = Group(
         name=name,
         arn=region.arn("autoScalingGroup", name),
         created=region.now,
-        settings=_without_cleared(settings),
-        config=checked_config(region, parameters),
-        subnets=_subnets(region, parameters),
+        settings=checks.without_cleared(settings),
+        config=checks.checked_config(region, parameters),
+        subnets=checks.chosen_subnets(region, parameters),
         tags={tag["Key"]: tags.described(name, tag) for tag in parameters.get("Tags", [])},
         hooks={
             one["LifecycleHookName"]: hooks.made(one) for one in parameters.get("LifecycleHookSpecificationList", [])
@@ -102,125 +93,26 @@ def _exists(name: str) -> RefusalError:
     return RefusalError("AlreadyExists", message)
 
 
-def check_sizes(sizes: dict[str, Any]) -> None:
-    least, most, desired = (sizes[key] for key in _SIZES)
-    if least < 0 or most < 0:
-        raise invalid("Min and max size must not be negative.")
-    if most < least:
-        raise invalid(f"Max bound, {most}, must be greater than or equal to min bound, {least}")
-    if not least <= desired <= most:
-        raise invalid(f"Desired capacity:{desired} must be between the specified min size:{least} and max size:{most}")
-
-
-def _check_settings(settings: dict[str, Any]) -> None:
-    unknown = set(settings["HealthCheckType"].split(",")) - _HEALTH_CHECKS
-    if unknown:
-        raise invalid(f"Invalid HealthCheckType(s): {', '.join(sorted(unknown))}")
-    unknown = set(settings["TerminationPolicies"]) - capacity.TERMINATION_POLICIES
-    if unknown:
-        raise invalid(f"Invalid Termination policies: {', '.join(sorted(unknown))}")
-    if settings["HealthCheckGracePeriod"] < 0 or settings["DefaultCooldown"] < 0:
-        raise invalid("HealthCheckGracePeriod and DefaultCooldown must not be negative.")
-    _check_maintenance(settings.get("InstanceMaintenancePolicy", {}))
-
-
-def _check_maintenance(policy: dict[str, int]) -> None:
-    if not policy or set(policy.values()) == {_CLEARED}:
-        return
-    least, most = policy.get("MinHealthyPercentage"), policy.get("MaxHealthyPercentage")
-    if least is None or most is None or not 0 <= most - least <= 100 or most < 100:
-        raise invalid(
-            "MinHealthyPercentage (0 to 100) and MaxHealthyPercentage (100 to 200) must both be specified, and the "
-            "difference between them cannot be greater than 100."
-        )
-
-
-def _without_cleared(settings: dict[str, Any]) -> dict[str, Any]:
-    """-1 takes some settings back."""
-    policy = settings.get("InstanceMaintenancePolicy", {})
-    return {
-        key: value
-        for key, value in settings.items()
-        if not (key == "DefaultInstanceWarmup" and value == _CLEARED)
-        and not (key == "InstanceMaintenancePolicy" and _CLEARED in policy.values())
-    }
-
-
-def checked_config(region: Region, parameters: Parameters) -> dict[str, Any]:
-    """What to launch: one launch template or mixed instances policy, in which everything is to be found."""
-    found = {key: parameters[key] for key in _CONFIGS if key in parameters}
-    if len(found) != 1:
-        raise invalid(_ONE_CONFIG)
-    mixed = found.get("MixedInstancesPolicy", {}).get("LaunchTemplate", {})
-    if "MixedInstancesPolicy" in found and "LaunchTemplateSpecification" not in mixed:
-        raise invalid("A mixed instances policy must have a launch template specification.")
-    for override in mixed.get("Overrides", []):
-        if set(override) - {"InstanceType"}:
-            raise not_emulated(f"{', '.join(sorted(set(override) - {'InstanceType'}))} in overrides")
-    spec = specification(found)
-    if ("LaunchTemplateId" in spec) == ("LaunchTemplateName" in spec):
-        raise invalid("Valid requests must contain either launchTemplateId or LaunchTemplateName")
-    try:
-        template = region.cloud.template(found)
-        if not template.data.get("ImageId"):
-            raise invalid("You must use a valid fully-formed launch template. The ImageId is missing.")
-        if not region.cloud.image_exists(region.cloud.image(template)):
-            raise invalid(_not_formed(f"The image id '[{template.data['ImageId']}]' does not exist"))
-    except CloudError as error:
-        raise invalid(_not_formed(error.message)) from error
-    described = {key: value for key, value in template.described.items() if key != "Version"}
-    spec |= described | {"Version": spec.get("Version", "$Default")}
-    return found
-
-
-def _not_formed(why: str) -> str:
-    return f"You must use a valid fully-formed launch template. {why}"
-
-
-def reversible(region: Region, config: dict[str, Any]) -> str:
-    """Why a group cannot be rolled back to, or from, this configuration; empty where it can."""
-    if specification(config)["Version"] in {"$Latest", "$Default"}:
-        return "The launch template's version is $Latest or $Default"
-    if region.cloud.template(config).data.get("ImageId", "").startswith(BY_PARAMETER):
-        return "The launch template uses an AWS Systems Manager parameter instead of an AMI ID"
-    return ""
-
-
-def _subnets(region: Region, parameters: Parameters) -> dict[str, tuple[str, str]]:
-    named = [one.strip() for one in parameters.get("VPCZoneIdentifier", "").split(",") if one.strip()]
-    zones = parameters.get("AvailabilityZones", [])
-    if not named and not zones:
-        raise invalid("At least one Availability Zone or VPC Subnet is required.")
-    try:
-        found = region.cloud.subnets(named) if named else region.cloud.default_subnets(zones)
-    except CloudError as error:
-        raise invalid(error.message) from error
-    missing = set(zones) - {zone for zone, _ in found.values()}
-    if missing:
-        raise invalid(f"There is no subnet in the Availability Zones [{', '.join(sorted(missing))}]")
-    return {one: found[one] for one in named} if named else found
-
-
 # --- changing ---------------------------------------------------------------------------------------------------------
 
 
 def _update(region: Region, parameters: Parameters) -> Parameters:
     _refuse_the_rest(parameters)
     group = region.group(parameters["AutoScalingGroupName"])
-    settings = group.settings | {key: parameters[key] for key in (*_KEPT, *_SIZES) if key in parameters}
+    settings = group.settings | {key: parameters[key] for key in (*_KEPT, *checks.SIZES) if key in parameters}
     if "DesiredCapacity" not in parameters:
         settings["DesiredCapacity"] = min(max(group.desired, settings["MinSize"]), settings["MaxSize"])
-    check_sizes(settings)
-    _check_settings(settings)
+    checks.check_sizes(settings)
+    checks.check_settings(settings)
     config, subnets = group.config, group.subnets
-    if any(key in parameters for key in _CONFIGS):
+    if any(key in parameters for key in checks.CONFIGS):
         if group.refresh and group.refresh.desired:
             raise invalid(_CONFIG_IS_TAKEN)
-        config = checked_config(region, parameters)
+        config = checks.checked_config(region, parameters)
     if any(key in parameters for key in _PLACES):
-        subnets = _subnets(region, parameters)
+        subnets = checks.chosen_subnets(region, parameters)
     was = group.desired
-    group.settings, group.config, group.subnets = _without_cleared(settings), config, subnets
+    group.settings, group.config, group.subnets = checks.without_cleared(settings), config, subnets
     if group.desired != was:
         sizes = settings["MinSize"], settings["MaxSize"]
         group.causes.append(words.at(region.now, words.updated(*sizes, was, group.desired)))
@@ -354,78 +246,10 @@ def described_instances(instances: Iterable[Instance]) -> list[dict[str, Any]]:
     return [_instance(one) for one in instances]
 
 
-# --- processes and metrics --------------------------------------------------------------------------------------------
-
-
-def _processes(parameters: Parameters) -> list[str]:
-    names: list[str] = parameters.get("ScalingProcesses", []) or list(PROCESSES)
-    unknown = [name for name in names if name not in PROCESSES]
-    if unknown:
-        raise invalid(f"Invalid process names: {', '.join(unknown)}. The valid ones are {', '.join(PROCESSES)}.")
-    return names
-
-
-def _suspend(region: Region, parameters: Parameters) -> Parameters:
-    group = region.group(parameters["AutoScalingGroupName"])
-    reason = f"User suspended at {region.now.strftime('%Y-%m-%dT%H:%M:%SZ')}"
-    group.suspended |= dict.fromkeys(_processes(parameters), reason)
-    region.touch()
-    return {}
-
-
-def _resume(region: Region, parameters: Parameters) -> Parameters:
-    group = region.group(parameters["AutoScalingGroupName"])
-    for name in _processes(parameters):
-        group.suspended.pop(name, None)
-    region.touch()
-    return {}
-
-
-METRICS = (
-    *(f"Group{what}" for what in ("MinSize", "MaxSize", "DesiredCapacity")),
-    *(
-        f"Group{state}{unit}"
-        for state in ("InService", "Pending", "Standby", "Terminating", "Total")
-        for unit in ("Instances", "Capacity")
-    ),
-    *(f"WarmPool{what}" for what in ("DesiredCapacity", "WarmedCapacity", "PendingCapacity", "TerminatingCapacity")),
-    *("WarmPoolTotalCapacity", "GroupAndWarmPoolDesiredCapacity", "GroupAndWarmPoolTotalCapacity"),
-)
-
-
-def _metrics(parameters: Parameters) -> list[str]:
-    names: list[str] = parameters.get("Metrics", []) or list(METRICS)
-    unknown = [name for name in names if name not in METRICS]
-    if unknown:
-        raise invalid(f"Invalid metric names: {', '.join(unknown)}")
-    return names
-
-
-def _enable_metrics(region: Region, parameters: Parameters) -> Parameters:
-    group = region.group(parameters["AutoScalingGroupName"])
-    if parameters["Granularity"] != "1Minute":
-        raise invalid("The valid granularity is 1Minute.")
-    group.metrics |= dict.fromkeys(_metrics(parameters), parameters["Granularity"])
-    region.touch()
-    return {}
-
-
-def _disable_metrics(region: Region, parameters: Parameters) -> Parameters:
-    group = region.group(parameters["AutoScalingGroupName"])
-    for name in _metrics(parameters):
-        group.metrics.pop(name, None)
-    region.touch()
-    return {}
-
-
 OPERATIONS: dict[str, Callable[[Region, Parameters], Parameters]] = {
     "CreateAutoScalingGroup": _create,
     "UpdateAutoScalingGroup": _update,
     "DeleteAutoScalingGroup": _delete,
     "DescribeAutoScalingGroups": _describe,
     "SetDesiredCapacity": _set_desired,
-    "SuspendProcesses": _suspend,
-    "ResumeProcesses": _resume,
-    "EnableMetricsCollection": _enable_metrics,
-    "DisableMetricsCollection": _disable_metrics,
 }

@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.fakes.contract import RefusalError
 
-from . import groups, refreshing
+from . import checks, refreshing
 from .region import Region, invalid, not_emulated
 from .state import POOLED, Group, Parameters, Refresh
 
@@ -36,7 +36,7 @@ def _start(region: Region, parameters: Parameters) -> Parameters:
             "An Instance Refresh is already in progress and blocks the execution of this Instance Refresh.",
         )
     desired = parameters.get("DesiredConfiguration")
-    config = groups.checked_config(region, desired) if desired else None
+    config = checks.checked_config(region, desired) if desired else None
     wanted = _preferences(region, group, parameters.get("Preferences", {}))
     if wanted["AutoRollback"]:
         _check_rollback(region, group, config)
@@ -56,7 +56,7 @@ def _start(region: Region, parameters: Parameters) -> Parameters:
 def _check_rollback(region: Region, group: Group, config: dict[str, Any] | None) -> None:
     if config is None:
         raise invalid(_NO_DESIRED)
-    why = groups.reversible(region, group.config) or groups.reversible(region, config)
+    why = checks.reversible(region, group.config) or checks.reversible(region, config)
     if why:
         raise invalid(f"The request isn't valid. The AutoRollback parameter cannot be set to true. {why}.")
 
@@ -134,7 +134,7 @@ def _rollback(region: Region, parameters: Parameters) -> Parameters:
     if refresh.status not in refreshing.UNDER_WAY:
         raise RefusalError("ActiveInstanceRefreshNotFound", "No in progress or pending Instance Refresh found.")
     why = (
-        groups.reversible(region, refresh.previous) or groups.reversible(region, refresh.desired)
+        checks.reversible(region, refresh.previous) or checks.reversible(region, refresh.desired)
         if refresh.desired
         else "There is no desired configuration specified for the instance refresh"
     )

@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A contract fake of what load balancers know about targets; docs of its parts are in their modules."""
 
+from __future__ import annotations
+
 from .service import SERVICE, Options, TargetHealth
 from .state import Check
 

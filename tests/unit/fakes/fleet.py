@@ -64,6 +64,21 @@ class Fleet:
         self.elb.modify_target_group_attributes(TargetGroupArn=arn, Attributes=attributes)
         return arn
 
+    def checked_target_group(self) -> str:
+        """One of a load balancer, which asks its targets every five seconds and believes two answers."""
+        arn = self.target_group()
+        checks = {"HealthCheckIntervalSeconds": 5, "HealthyThresholdCount": 2, "UnhealthyThresholdCount": 2}
+        self.elb.modify_target_group(TargetGroupArn=arn, **checks)
+        subnets = list(self.subnets.values())[:2]
+        balancer = self.elb.create_load_balancer(Name=next(self._names), Subnets=subnets)["LoadBalancers"][0]
+        self.elb.create_listener(
+            LoadBalancerArn=balancer["LoadBalancerArn"],
+            Protocol="HTTP",
+            Port=80,
+            DefaultActions=[{"Type": "forward", "TargetGroupArn": arn}],
+        )
+        return arn
+
     def targets(self, arn: str) -> set[str]:
         found = self.elb.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]
         return {one["Target"]["Id"] for one in found if one["TargetHealth"]["State"] != "draining"}

@@ -6,28 +6,37 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
-from moto.elbv2.models import FakeHealthStatus, FakeTargetGroup
+
+from tests.emulation import Emulation
+from tests.fakes.autoscaling import ManualClock, Options
+from tests.fakes.elbv2 import Options as BalancerOptions
 
 from .fleet import TERMINATING, WEB, Fleet
 
 
+@pytest.fixture(scope="module")
+def with_balancers() -> Iterator[Emulation]:
+    clock = ManualClock()
+    balancers = BalancerOptions(clock=lambda: clock.now().timestamp())
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        Emulation.start(autoscaling=Options(clock=clock), balancers=balancers) as aws,
+    ):
+        patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+        yield aws
+
+
 @pytest.fixture
-def sick_targets(monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """Instances whose registered targets are unhealthy: to moto all are healthy, for ever."""
-    sick: set[str] = set()
-    of_moto = FakeTargetGroup.health_for
-
-    def health_for(self: FakeTargetGroup, target: dict[str, Any], backend: Any) -> FakeHealthStatus:
-        found = of_moto(self, target, backend)
-        if target["Id"] in sick and found.status == "healthy":
-            found.status = "unhealthy"
-        return found
-
-    monkeypatch.setattr(FakeTargetGroup, "health_for", health_for)
-    return sick
+def balanced(with_balancers: Emulation) -> Iterator[Fleet]:
+    """Its target groups check their targets, every five seconds of the same time."""
+    with_balancers.reset_data()
+    yield Fleet(with_balancers)
+    with_balancers.reset()
+    with_balancers.reset_data()
+    assert (with_balancers.autoscaling.violations, with_balancers.balancers.violations) == ([], [])
 
 
 def zones(fleet: Fleet) -> list[int]:
@@ -99,6 +108,7 @@ def test_what_still_waits_for_its_hooks_goes_before_what_serves(fleet: Fleet) ->
 
 
 def test_protected_instances_are_not_scaled_in(fleet: Fleet) -> None:
+    fleet.fake.dials.health_interval = 100
     fleet.group(2, NewInstancesProtectedFromScaleIn=True)
     first, second = fleet.ids()
     fleet.resize(0)
@@ -274,45 +284,52 @@ def test_a_stopped_instance_is_replaced(fleet: Fleet) -> None:
     )
 
 
-def test_what_load_balancers_say_counts_after_the_grace_period(fleet: Fleet, sick_targets: set[str]) -> None:
-    fleet.group(2, TargetGroupARNs=[fleet.target_group()], HealthCheckType="EC2,ELB", HealthCheckGracePeriod=100)
-    first, second = fleet.ids()
-    sick_targets.add(first)
-    fleet.fake.advance(95)
-    assert first in fleet.ids()
-    fleet.fake.advance(10)
-    assert (first in fleet.ids(), second in fleet.ids(), fleet.states) == (False, True, {"InService": 2})
-    causes = " ".join(one["Cause"] for one in fleet.activities())
+def test_what_load_balancers_say_counts_after_the_grace_period(balanced: Fleet) -> None:
+    target_group, sick = balanced.checked_target_group(), balanced.aws.balancers.sick
+    balanced.group(2, TargetGroupARNs=[target_group], HealthCheckType="EC2,ELB", HealthCheckGracePeriod=100)
+    first, second = balanced.ids()
+    assert balanced.targets(target_group) == {first, second}
+    sick.add(first)
+    balanced.fake.advance(95)
+    assert first in balanced.ids()
+    assert balanced.aws.balancers.state(target_group, first) == "unhealthy"
+    balanced.fake.advance(10)
+    assert (first in balanced.ids(), second in balanced.ids(), balanced.states) == (False, True, {"InService": 2})
+    causes = " ".join(one["Cause"] for one in balanced.activities())
     assert "an instance was taken out of service in response to an ELB system health check failure." in causes
+    balanced.fake.advance(60)
+    assert {one["Id"] for one in balanced.aws.balancers.healthy(target_group)} == set(balanced.ids())
 
 
-def test_without_elb_checks_an_unhealthy_target_stays(fleet: Fleet, sick_targets: set[str]) -> None:
-    fleet.group(1, TargetGroupARNs=[fleet.target_group()])
-    sick_targets.update(fleet.ids())
-    fleet.fake.advance(600)
-    assert set(fleet.ids()) == sick_targets
+def test_without_elb_checks_an_unhealthy_target_stays(balanced: Fleet) -> None:
+    balanced.group(1, TargetGroupARNs=[balanced.checked_target_group()])
+    sick = balanced.aws.balancers.sick
+    sick.update(balanced.ids())
+    balanced.fake.advance(600)
+    assert set(balanced.ids()) == sick
 
 
-def test_a_target_group_counts_once_one_of_its_targets_was_healthy(fleet: Fleet, sick_targets: set[str]) -> None:
-    fleet.group(1, HealthCheckType="ELB")
-    (first,) = fleet.ids()
-    sick_targets.add(first)
-    arn = fleet.target_group()
-    fleet.client.attach_load_balancer_target_groups(AutoScalingGroupName=WEB, TargetGroupARNs=[arn])
+def test_a_target_group_counts_once_one_of_its_targets_was_healthy(balanced: Fleet) -> None:
+    balanced.group(1, HealthCheckType="ELB")
+    (first,) = balanced.ids()
+    sick = balanced.aws.balancers.sick
+    sick.add(first)
+    arn = balanced.checked_target_group()
+    balanced.client.attach_load_balancer_target_groups(AutoScalingGroupName=WEB, TargetGroupARNs=[arn])
 
     def state() -> str:
-        found = fleet.client.describe_load_balancer_target_groups(AutoScalingGroupName=WEB)
+        found = balanced.client.describe_load_balancer_target_groups(AutoScalingGroupName=WEB)
         return str(found["LoadBalancerTargetGroups"][0]["State"])
 
     assert state() == "Adding"
-    fleet.fake.advance(100)
-    assert (state(), fleet.ids()) == ("Added", [first])
-    sick_targets.clear()
-    fleet.fake.advance(10)
+    balanced.fake.advance(100)
+    assert (state(), balanced.ids()) == ("Added", [first])
+    sick.clear()
+    balanced.fake.advance(20)
     assert state() == "InService"
-    sick_targets.add(first)
-    fleet.fake.advance(10)
-    assert first not in fleet.ids()
+    sick.add(first)
+    balanced.fake.advance(30)
+    assert first not in balanced.ids()
 
 
 def test_a_user_may_call_an_instance_sick(fleet: Fleet) -> None:
@@ -351,6 +368,7 @@ def test_suspended_processes_are_named_and_resumed(fleet: Fleet) -> None:
 
 @pytest.mark.parametrize(("process", "size"), [("Launch", 3), ("Terminate", 1)])
 def test_a_suspended_process_does_nothing_until_it_is_resumed(fleet: Fleet, process: str, size: int) -> None:
+    fleet.fake.dials.health_interval = 300
     fleet.group(2)
     fleet.ask("suspend_processes", ScalingProcesses=[process])
     fleet.resize(size)

@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.emulation import REGION
-from tests.fakes.autoscaling import groups
+from tests.fakes.autoscaling.processes import METRICS
 from tests.fakes.autoscaling.schedules import Cron
 from tests.fakes.autoscaling.service import OPERATIONS
 from tests.fakes.contract import Contract, RefusalError
@@ -218,7 +218,7 @@ def test_metrics_are_enabled_and_disabled(fleet: Fleet) -> None:
     fleet.ask("enable_metrics_collection", Granularity="1Minute", Metrics=["GroupMinSize"])
     assert fleet.described()["EnabledMetrics"] == [{"Metric": "GroupMinSize", "Granularity": "1Minute"}]
     fleet.ask("enable_metrics_collection", Granularity="1Minute")
-    assert len(fleet.described()["EnabledMetrics"]) == len(groups.METRICS)
+    assert len(fleet.described()["EnabledMetrics"]) == len(METRICS)
     fleet.ask("disable_metrics_collection")
     assert fleet.described()["EnabledMetrics"] == []
     asked = {"AutoScalingGroupName": WEB, "Metrics": ["GroupMood"], "Granularity": "1Minute"}

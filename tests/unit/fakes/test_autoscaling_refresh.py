@@ -55,6 +55,8 @@ class Roll:
 
 @pytest.fixture
 def roll(fleet: Fleet) -> Roll:
+    # Looks at health, and at alarms, are what takes long here.
+    fleet.fake.dials.health_interval = 300
     return Roll(fleet)
 
 
@@ -365,6 +367,7 @@ def test_a_rollback_that_fails_says_so(roll: Roll) -> None:
 
 
 def alarm(roll: Roll, state: str | None = None) -> None:
+    roll.fleet.fake.dials.health_interval = 10
     client = roll.fleet.client_of("cloudwatch")
     if state is None:
         client.put_metric_alarm(

@@ -5,16 +5,24 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.emulation import REGION, Emulation
+from tests.emulation.clients import make
 from tests.fakes.autoscaling import Dials, Launcher, ManualClock, Options
 
 from .fleet import WEB, Fleet
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 class Hosts(Launcher):
@@ -196,3 +204,47 @@ def test_without_our_auto_scaling_there_is_motos() -> None:
             _ = aws.autoscaling
         with pytest.raises(ValueError, match="only imagebuilder remember what was before a change"):
             aws.stale("autoscaling:DescribeAutoScalingGroups")
+
+
+# --- as a process -----------------------------------------------------------------------------------------------------
+
+
+class Announcing(Launcher):
+    """For a process: says what it boots."""
+
+    def launch(self, instance_id: str, image_id: str, tags: Mapping[str, str], az: str) -> None:
+        print(f"booted {instance_id}", flush=True)
+
+
+def test_a_process_boots_hosts_as_well() -> None:
+    command = [sys.executable, "-m", "tests.emulation", "--autoscaling", "--launcher"]
+    launcher = "tests.unit.fakes.test_autoscaling_time:Announcing"
+    environ = os.environ | {"MOTO_EC2_LOAD_DEFAULT_AMIS": "false"}
+    with subprocess.Popen([*command, launcher], cwd=ROOT, stdout=subprocess.PIPE, text=True, env=environ) as process:
+        try:
+            assert process.stdout is not None
+            lines = [process.stdout.readline() for _ in range(7)]
+            endpoint = next(line.split("=")[1].strip() for line in lines if "AWS_ENDPOINT_URL" in line)
+            image = make("ec2", endpoint, REGION).register_image(Name="web", RootDeviceName="/dev/sda1")["ImageId"]
+            data = {"ImageId": image, "InstanceType": "t3.small"}
+            make("ec2", endpoint, REGION).create_launch_template(LaunchTemplateName="web", LaunchTemplateData=data)
+            make("autoscaling", endpoint, REGION).create_auto_scaling_group(
+                AutoScalingGroupName=WEB,
+                MinSize=1,
+                MaxSize=1,
+                LaunchTemplate={"LaunchTemplateName": "web"},
+                AvailabilityZones=[f"{REGION}a"],
+            )
+            assert process.stdout.readline().startswith("booted i-")
+        finally:
+            process.send_signal(signal.SIGTERM)
+            rest = process.stdout.read() if process.stdout else ""
+            assert process.wait(20) == 0
+    assert "1 autoscaling:CreateAutoScalingGroup:eu-west-1" in rest
+
+
+def test_a_launcher_without_auto_scaling_makes_no_sense() -> None:
+    command = [sys.executable, "-m", "tests.emulation", "--launcher", "tests.fakes.autoscaling:Launcher"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "--launcher needs --autoscaling" in done.stderr
