@@ -142,6 +142,8 @@ def shown(kind: str, document: Mapping[str, Any] | None, ours: Collection[str], 
     if document is None:
         return {}
     members = given({key: value for key, value in document.items() if key in ours})
+    if "data" in members:
+        members["data"] = members["data"].splitlines()  # compared line by line
     return {kind: {**_ordered(members), "tags": dict(sorted(own_tags(tags).items()))}}
 
 

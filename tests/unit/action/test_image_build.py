@@ -29,7 +29,7 @@ def server() -> Iterator[Emulation]:
 
 @pytest.fixture
 def world(server: Emulation, monkeypatch: pytest.MonkeyPatch) -> World:
-    here = World.fresh(server)
+    here = World.without_images(server)
     assert not here.pipeline().get("failed")
     for name, value in server.environ().items():
         monkeypatch.setenv(name, value)

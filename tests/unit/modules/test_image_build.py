@@ -23,7 +23,7 @@ def server() -> Iterator[Emulation]:
 
 @pytest.fixture
 def world(server: Emulation) -> Iterator[World]:
-    here = World.fresh(server)
+    here = World.without_images(server)
     assert not here.pipeline().get("failed")
     server.reset()
     yield here
@@ -203,7 +203,7 @@ def test_it_tries_again(world: World, operation: str, code: str | int) -> None:
 
 
 def test_a_limit_of_calls_is_kept_to(world: World) -> None:
-    world.aws.limit("imagebuilder", rate=50, burst=5)
+    world.aws.limit("imagebuilder", rate=200, burst=1)
     assert good(world.build())["image"]["status"] == "AVAILABLE"
     assert world.aws.throttled()
 

@@ -61,7 +61,7 @@ def server() -> Iterator[Emulation]:
 
 @pytest.fixture
 def world(server: Emulation) -> Iterator[World]:
-    here = World.fresh(server)
+    here = World.without_images(server)
     yield here
     assert server.image_builder.violations == [], "the emulated service was made to say what AWS never says"
     assert server.image_builder.bugs == []
@@ -113,8 +113,8 @@ def test_another_content_is_another_version_and_the_old_one_stays(world: World) 
     assert steps(planned) == steps(second)
     assert second["steps"][2]["changes"] == ["imageRecipeArn"]
     assert second["diff"] == planned["diff"]
-    assert second["diff"]["before"]["component"]["data"] == DOCUMENT
-    assert second["diff"]["after"]["component"]["data"] == DOCUMENT + "# 2\n"
+    assert second["diff"]["before"]["component"]["data"] == DOCUMENT.splitlines()
+    assert second["diff"]["after"]["component"]["data"] == [*DOCUMENT.splitlines(), "# 2"]
     assert second["diff"]["before"]["pipeline"]["imageRecipeArn"] == first["recipe"]["arn"]
     assert {first["recipe"]["arn"], second["recipe"]["arn"]} == set(world.held("image-recipe"))
     back = world.pipeline()
