@@ -336,7 +336,7 @@ class Either(Shape):
 
     def problems(self, value: Any, path: str) -> Iterator[str]:
         kinds = [kind for kind in self.kinds if kind.fits(value)]
-        if any(not any(True for _ in kind.problems(value, path)) for kind in kinds):
+        if any(not any(kind.problems(value, path)) for kind in kinds):
             return
         if len(kinds) == 1 and isinstance(value, (Mapping, list)):
             yield from kinds[0].problems(value, path)  # what it should be is clear, so tell where it is not
