@@ -164,6 +164,8 @@ def _wheels(wanted: Wheels) -> str:
         if not os.path.isdir(wanted.folder):
             raise BundleError(f"The folder of wheels {wanted.folder} is not there. Correct the option wheels.")
         return wanted.folder
+    if not wanted.cache:
+        raise BundleError("The option cache is empty. Give the folder of the controller that keeps downloaded wheels.")
     with open(wanted.requirements, "rb") as file:
         text = file.read() + f"{wanted.python} {wanted.architecture} {_PLATFORMS}".encode()
     folder = os.path.join(wanted.cache, hashlib.sha256(text).hexdigest()[:16])

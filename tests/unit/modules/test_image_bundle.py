@@ -105,6 +105,7 @@ def test_pruning_keeps_the_newest_and_the_current_one(aws: EmulatedAws, options:
             "The bucket no-such-bucket-at-all does not exist. Correct the option bucket",
         ),
         ({"wheels": "/nowhere"}, "The folder of wheels /nowhere is not there. Correct the option wheels."),
+        ({"wheels": None, "cache": ""}, "The option cache is empty."),
         ({"python": "3"}, "python is '3'; it must be the version of the machine's Python, like 3.11."),
         ({"collections": {"a.b": None}}, "The collection a.b is not installed"),
         ({"tests": ["/nowhere/smoke.yml"]}, "The test /nowhere/smoke.yml is not there."),
