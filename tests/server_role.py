@@ -77,7 +77,12 @@ def _row(path: str, key: Any, reader: str) -> tuple[str, ...]:
     from ansible_collections.sysops.dtk.plugins.module_utils._core import shape
 
     default = "**required**" if key.required else "" if key.default is shape.NONE else f"`{_yaml(key.default)}`"
-    return f"`{path}`", _short(key.shape.word), default, key.about, reader
+    return f"`{path}`", _plain(_short(key.shape.word)), default, _plain(key.about), reader
+
+
+def _plain(text: str) -> str:
+    """As Markdown shows it: what looks like a tag of HTML would vanish, and what looks like emphasis its stars."""
+    return re.sub(r"([<*])", r"\\\1", text)
 
 
 def _short(word: str) -> str:
