@@ -99,7 +99,7 @@ def test_what_is_not_given_is_asked_for(bakery: Fleet, extra: dict[str, str], me
 @pytest.mark.parametrize(
     ("image", "message"),
     [
-        ({"base": None}, "dtk_server_role.image.base of the server role web is not set: name the image to begin with"),
+        ({"base": None}, "dtk_server_role.image.base"),
         ({"base": "ssm:/dtk/base/no-such"}, "/dtk/base/no-such"),
         ({"base": "ami-0123456789abcdef0"}, "ami-0123456789abcdef0"),
         ({"roles": ["hardening"]}, "The role hardening is not in the estate"),
