@@ -14,6 +14,7 @@ from .hosts import LabHost
 from .machine import LabError, listens_everywhere, podman
 
 PORTS = (22, 8080)
+BUILDERS = 12
 RESERVED = 4  # the first addresses of a subnet belong to AWS
 
 
@@ -47,13 +48,14 @@ class AddressPlan:
     def router(self, net: int) -> str:
         return str(self.block(net)[1])
 
-    def builders(self, net: int) -> list[str]:
-        """For hosts that images are built on: the last addresses, since fleets are numbered from the first one."""
-        return [str(self.block(net)[number]) for number in range(254, 240, -1)]
-
     def subnets(self, net: int) -> dict[str, str]:
         prefix = 24 + (256 // self.per_az).bit_length() - 1
         return dict(zip(self.azs, map(str, self.block(net).subnets(new_prefix=prefix)), strict=False))
+
+    def builders(self, net: int) -> list[str]:
+        """For hosts that images are built on: the last addresses of the last zone; fleets begin with the first ones."""
+        last = ipaddress.IPv4Network(self.subnets(net)[self.azs[-1]])
+        return [str(last[-number]) for number in range(2, 2 + BUILDERS)]
 
     def check(self, count: int) -> None:
         most = (self.per_az - RESERVED - 1) * len(self.azs)

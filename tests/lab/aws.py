@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import functools
+import ipaddress
 import json
 import os
 import signal
@@ -28,6 +29,7 @@ BASE_PARAMETER = "/dtk/base/debian-12"
 PROFILE = "dtk-image-builder"
 IMAGE_TAG = "LabImage"  # of an AMI: the container image behind it
 OF_LAB = {"Name": "lab"}
+BUILDER, LAB = "tests.lab.bakery:HostBuilder", "DTK_LAB"  # what builds images, and the variable that tells it where
 START_SECONDS = 60
 END_SECONDS = 30
 
@@ -47,17 +49,17 @@ class Moto:
     port: int
 
     @classmethod
-    def start(cls, address: str, log: Path) -> Moto:
+    def start(cls, lab: str, address: str, log: Path) -> Moto:
         with socket.create_server((address, 0)) as probe:
             port = probe.getsockname()[1]
         with log.open("w") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "tests.emulation", "--host", address, "--port", str(port)],
+                [sys.executable, "-m", "tests.emulation", "--host", address, "--port", str(port), "--builder", BUILDER],
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "MOTO_EC2_LOAD_DEFAULT_AMIS": "false"},
+                env={**os.environ, "MOTO_EC2_LOAD_DEFAULT_AMIS": "false", LAB: lab},
                 start_new_session=True,
             )
         return cls(process.pid, start_time(process.pid) or "", address, port)
@@ -105,11 +107,11 @@ def environ(endpoint: str, gateway: str) -> dict[str, str]:
 
 
 @functools.cache
-def client(service: str, endpoint: str) -> Any:
+def client(service: str, endpoint: str, region: str = REGION) -> Any:
     """Making one takes longer than most calls, and threads may share it."""
     import boto3
 
-    return boto3.session.Session(aws_access_key_id="lab", aws_secret_access_key="lab", region_name=REGION).client(
+    return boto3.session.Session(aws_access_key_id="lab", aws_secret_access_key="lab", region_name=region).client(
         service, endpoint_url=endpoint
     )
 
@@ -157,20 +159,37 @@ def container_image(ec2: Any, image_id: str) -> str:
 
 def run_instances(ec2: Any, hosts: Sequence[LabHost], image_id: str, tags: dict[str, str]) -> list[str]:
     """One instance per host; returns their ids in the order of the hosts."""
-    chosen = ec2.describe_subnets(Filters=[{"Name": f"tag:{key}", "Values": [one]} for key, one in OF_LAB.items()])
-    subnets = {one["AvailabilityZone"]: one["SubnetId"] for one in chosen["Subnets"]}
+    subnets = {one["AvailabilityZone"]: one["SubnetId"] for one in _subnets(ec2)}
     return [
-        ec2.run_instances(
-            ImageId=image_id,
-            InstanceType="t3.micro",
-            MinCount=1,
-            MaxCount=1,
+        run_instance(
+            ec2,
+            image_id,
+            {**tags, "Name": host.name, "LabAddress": host.address},
             SubnetId=subnets[host.az],
             PrivateIpAddress=host.private_ip,
-            TagSpecifications=_tags("instance", {**tags, "Name": host.name, "LabAddress": host.address}),
-        )["Instances"][0]["InstanceId"]
+            InstanceType="t3.micro",
+        )
         for host in hosts
     ]
+
+
+def run_instance(ec2: Any, image_id: str, tags: dict[str, str], **settings: Any) -> str:
+    tagged = _tags("instance", tags)
+    answer = ec2.run_instances(ImageId=image_id, MinCount=1, MaxCount=1, TagSpecifications=tagged, **settings)
+    return answer["Instances"][0]["InstanceId"]
+
+
+def place(ec2: Any, address: str) -> dict[str, str]:
+    """Where an instance with this address of the lab belongs; nowhere in particular in regions that have no hosts."""
+    for subnet in _subnets(ec2):
+        if ipaddress.ip_address(address) in ipaddress.ip_network(subnet["CidrBlock"]):
+            return {"SubnetId": subnet["SubnetId"], "PrivateIpAddress": address}
+    return {}
+
+
+def _subnets(ec2: Any) -> list[dict[str, Any]]:
+    filters = [{"Name": f"tag:{key}", "Values": [value]} for key, value in OF_LAB.items()]
+    return ec2.describe_subnets(Filters=filters)["Subnets"]
 
 
 def terminate_instances(ec2: Any, hosts: Sequence[LabHost]) -> None:

@@ -14,13 +14,13 @@ from .machine import ROOT, podman
 SNAPSHOTS = "localhost/dtk-ami"
 
 
-def of_lab(name: str) -> list[str]:
-    """What finds everything of one lab of this checkout."""
-    return [f"label=dtk.lab={name}", *of_checkout()]
+def of_lab(name: str) -> str:
+    """The label of everything of one lab of this checkout. A single one: podman finds images that have any of two."""
+    return f"dtk.lab={ROOT}#{name}"
 
 
-def of_checkout() -> list[str]:
-    return [f"label=dtk.root={ROOT}"]
+def of_checkout() -> str:
+    return f"dtk.root={ROOT}"
 
 
 def start(
@@ -39,7 +39,8 @@ def start(
         *("run", "--detach", "--systemd=always", "--privileged", "--pids-limit=0", "--pull=never"),
         *("--ulimit=nofile=1024:1024", "--ulimit=nproc=4096:4096"),
         *(f"--name={container}", f"--hostname={hostname}", f"--ip={ip}", f"--mac-address={_mac(ip)}"),
-        *(f"--label=dtk.lab={lab}", f"--label=dtk.root={ROOT}"),
+        *(f"--label={of_lab(lab)}", f"--label={of_checkout()}"),
+        f"--env=HOSTNAME={hostname}",  # an image that was baked has that of its build instance
         f"--volume={keys}:/etc/dtk-lab:ro",
         *options,
         image,
@@ -52,8 +53,8 @@ def _mac(ip: str) -> str:
     return ":".join(f"{byte:02x}" for byte in (0x02, 0x42, *ipaddress.IPv4Address(ip).packed))
 
 
-def listed(filters: Sequence[str]) -> list[str]:
-    return podman("ps", "--all", "--format={{.Names}}", *(f"--filter={one}" for one in filters)).stdout.split()
+def listed(label: str) -> list[str]:
+    return podman("ps", "--all", "--format={{.Names}}", f"--filter=label={label}").stdout.split()
 
 
 def remove(*containers: str) -> None:
@@ -61,12 +62,25 @@ def remove(*containers: str) -> None:
         podman("rm", "--force", "--ignore", "--time=0", "--volumes", *containers)
 
 
-def remove_all(filters: Sequence[str]) -> list[str]:
-    """Containers, and the snapshots that were made of them."""
-    containers = listed(filters)
-    remove(*containers)
+def commit(container: str, snapshot: str) -> None:
+    """An image of its disk, with its labels; what is mounted there, such as /run and the lab's keys, is not part."""
+    podman("commit", "--quiet", container, snapshot)
+
+
+def snapshots(label: str) -> list[str]:
     asked = ("images", "--format={{.Repository}}:{{.Tag}}", f"--filter=reference={SNAPSHOTS}")
-    snapshots = podman(*asked, *(f"--filter={one}" for one in filters)).stdout.split()
-    if snapshots:
-        podman("rmi", "--force", *snapshots)
-    return [*containers, *snapshots]
+    return podman(*asked, f"--filter=label={label}").stdout.split()
+
+
+def remove_snapshots(*names: str) -> None:
+    if names:
+        podman("rmi", *names)
+
+
+def remove_all(label: str) -> list[str]:
+    """Containers, and the snapshots that were made of them."""
+    found = listed(label)
+    remove(*found)
+    made = snapshots(label)
+    remove_snapshots(*made)
+    return [*found, *made]

@@ -138,7 +138,6 @@ class Lab:
         return {
             **aws.environ(self.endpoint, self.gateway),
             "DTK_LAB_KEY": str(self.key),
-            "DTK_LAB_WHEELS": str(CACHE / "wheels"),
             "ANSIBLE_PRIVATE_KEY_FILE": str(self.key),
             "ANSIBLE_REMOTE_USER": "root",
             "ANSIBLE_PIPELINING": "true",
@@ -205,7 +204,7 @@ class Lab:
     def _hold_the_bridge(self, plan: AddressPlan, images: image.Images) -> None:
         """podman's bridge and its address exist while a container is on it, and this one stays as long as the lab: the
         emulated AWS listens there, hosts or not."""
-        self._start("bridge", images.parent, plan.router(self.net), command=("sleep", "infinity"))
+        self.start_container("bridge", images.parent, plan.router(self.net), command=("sleep", "infinity"))
 
     def _boot(self, plan: AddressPlan, count: int, tag: str, ami: Callable[[], str]) -> None:
         """Boot so many more hosts, and meanwhile register them in EC2; `ami` says from which AMI they come."""
@@ -218,7 +217,7 @@ class Lab:
         def boot(host: LabHost) -> None:
             published = [f"--publish={host.address}:{port}:{port}" for port in plan.ports]
             with starting:
-                self._start(host.name, tag, host.private_ip, options=published)
+                self.start_container(host.name, tag, host.private_ip, options=published)
             host.wait_until_booted(deadline, given_up)
 
         def register() -> list[str]:
@@ -240,7 +239,9 @@ class Lab:
         self.hosts = [*self.hosts[: -count or None], *known]
         self._save()
 
-    def _start(self, name: str, tag: str, ip: str, options: Sequence[str] = (), command: Sequence[str] = ()) -> None:
+    def start_container(
+        self, name: str, tag: str, ip: str, options: Sequence[str] = (), command: Sequence[str] = ()
+    ) -> None:
         containers.start(
             self.name,
             tag,
@@ -254,7 +255,7 @@ class Lab:
 
     def _start_aws(self, plan: AddressPlan, images: image.Images) -> str:
         log = self.dir / "moto.log"
-        self.moto = aws.Moto.start(self.gateway, log)
+        self.moto = aws.Moto.start(self.name, self.gateway, log)
         self._save()
         self.moto.wait(log)
         self.image_id = aws.seed(self.endpoint, str(plan.block(self.net)), plan.subnets(self.net), images)
@@ -276,7 +277,7 @@ class Lab:
             if self.moto:
                 self.moto.ask_to_end()
             _close_logins(Path(self.control))
-            containers.remove(*(host.container for host in self.hosts))
+            containers.remove(*(host.container for host in self.hosts), f"{self.container_prefix}-bridge")
             if self.moto:
                 self.moto.stop()
             # After it: until then it may have built images, on hosts of its own.

@@ -41,8 +41,17 @@ class Reporter(Protocol):
     def status(self, status: str) -> None:
         """BUILDING, TESTING, DISTRIBUTING, INTEGRATING."""
 
+    def expect(self, workflow: str, steps: int) -> None:
+        """How many steps a workflow has, known before any of them ran."""
+
     def step(self, workflow: str, name: str, action: str) -> Any:
-        """Context manager: a step of the BUILD, TEST or DISTRIBUTION workflow, failed if its block raises."""
+        """Context manager: a step of the BUILD, TEST or DISTRIBUTION workflow, failed if its block raises.
+
+        It gives an object whose output(instanceId=…) says what came of it.
+        """
+
+    def skip(self, workflow: str, name: str, action: str) -> None:
+        """A step that this image does not need."""
 
     def log(self, text: str) -> None:
         """Lines for the image's stream in CloudWatch Logs."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 import uuid
@@ -183,6 +184,10 @@ class Recorder:
             else:
                 self._end_step(identity, "FAILED", "totalStepsFailed", str(error))
 
+    def step_output(self, identity: str, values: dict[str, Any]) -> None:
+        with self._region.lock:
+            self._region.state.steps[identity]["outputs"] = json.dumps(values)
+
     def _open_stream(self, client: Any) -> tuple[str, str]:
         with self._region.lock:
             image = self._image
@@ -208,6 +213,10 @@ class Step:
 
     def __enter__(self) -> Step:
         return self
+
+    def output(self, **values: Any) -> None:
+        """What came of it, for whoever lists the steps."""
+        self._recorder.step_output(self._identity, values)
 
     def __exit__(
         self, _type: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
