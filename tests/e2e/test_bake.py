@@ -171,9 +171,34 @@ def boots_and_serves(fleet: Fleet, ami: str) -> None:
     assert fleet.serving() == {host.name: "1.0.0"}
 
 
+def test_a_host_is_prepared_by_hand_by_the_same_roles(bakery: Fleet) -> None:
+    base = bakery.lab.boto("ssm").get_parameter(Name="/dtk/base/debian-12")["Parameter"]["Value"]
+    (host,) = bakery.lab.launch(1, image_id=base)
+
+    def provision(*flags: str) -> Run:
+        return bakery.play("provision", "--limit", f"localhost,{host.name}", *flags, role="web")
+
+    first = provision()
+    assert first.rc == 0, first.out
+    assert host.exec(["systemctl", "is-enabled", "hello.service"]).stdout.strip() == "enabled"
+    assert host.exec(["/opt/dtk/bin/dtk-playbook", "--version"]).stdout.startswith("ansible-playbook [core ")
+    again = provision()
+    assert again.rc == 0 and "changed=0" in again.text.rpartition(f"{host.name} :")[2], again.out
+    assert bakery.publish("1.0.0").rc == 0
+    run = bakery.play("deploy", version="1.0.0", takeover=True)
+    assert run.rc == 0, run.out
+    assert bakery.serving()[host.name] == "1.0.0"
+
+
+def test_a_host_that_no_one_has_is_not_prepared(bakery: Fleet) -> None:
+    run = bakery.play("provision", role="nothing")
+    assert run.rc == 2
+    assert "No host is in both groups role_nothing and env_demo" in run.text
+
+
 def test_a_role_that_changes_something_each_time_makes_no_image(bakery: Fleet) -> None:
     before, known = pointer(bakery, "candidate"), set(amis(bakery))
-    tasks = bakery.inventory / "roles" / "restless" / "tasks"
+    tasks = bakery.work / "roles" / "restless" / "tasks"
     tasks.mkdir(parents=True)
     restless = {"name": "Touch a file", "ansible.builtin.command": {"argv": ["touch", "/etc/restless"]}}
     (tasks / "main.yml").write_text(yaml.safe_dump([{**restless, "check_mode": False}]))
@@ -186,4 +211,3 @@ def test_a_role_that_changes_something_each_time_makes_no_image(bakery: Fleet) -
     assert "FAILED" in images(bakery).values()
     assert (pointer(bakery, "candidate"), set(amis(bakery))) == (before, known)
     change(bakery, image=role["image"])
-    assert "nothing built" in bake(bakery).text
