@@ -28,7 +28,7 @@ def compare(wanted: Mapping[str, Any], said: Iterable[str]) -> dict[str, Any]:
     differing: what has another value, each as `<name> = <wanted>, not <found>`.
     """
     places = {name: path(name) for name in wanted}
-    found = {place: _plain(value) for place, _, value in (line.partition(":") for line in said)}
+    found = {place: _plain(value) for place, _colon, value in (line.partition(":") for line in said)}
     known = {name: (_plain(value), found[places[name]]) for name, value in wanted.items() if places[name] in found}
     return {
         "paths": list(places.values()),
