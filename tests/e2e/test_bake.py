@@ -28,7 +28,8 @@ def bakery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 
 
 def bake(fleet: Fleet, *flags: str, playbook: str = "bake", **extra: Any) -> Run:
-    return fleet.play(playbook, *flags, role="web", **extra)
+    # As a shell tells where it is; roles and tests of the estate are looked for there.
+    return fleet.play(playbook, *flags, environ={"PWD": str(fleet.work)}, role="web", **extra)
 
 
 def change(fleet: Fleet, **values: Any) -> None:
