@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-from ansible_collections.sysops.dtk.plugins.module_utils import deploys
+from ansible_collections.sysops.dtk.plugins.module_utils import plans
 from ansible_collections.sysops.dtk.plugins.plugin_utils.worker import WorkerAction
 
 
 class ActionModule(WorkerAction):
-    options = deploys.PLAN_OPTIONS
-    answer = staticmethod(deploys.answer_plan)
+    options = plans.OPTIONS
+    answer = staticmethod(plans.answer)

@@ -13,7 +13,7 @@ author:
 description:
   - Picks the hosts of the group C(env_<env>) whose variable C(dtk_apps) contains the app.
   - An env or app that does not exist, or has no hosts, is an error that says what there is instead.
-positional: _input, groups, env, app
+positional: _input, groups, env, app, settled
 options:
   _input:
     description: The variable C(hostvars).
@@ -31,6 +31,14 @@ options:
     description: Name of the app.
     type: str
     required: true
+  settled:
+    description:
+      - Leave hosts out that are on their way into service, or out of it. These are instances in the state C(pending),
+        and those in a lifecycle state of Auto Scaling that begins with C(Pending), C(Warmed), C(Terminating) or
+        C(Terminated).
+      - If no other host is left, this is an error.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -42,7 +50,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - One item per host with C(name), C(az), C(spec) and, where the inventory knows it, C(instance_id).
+    - One item per host with C(name), C(az), C(spec) and, where the inventory knows them, C(instance_id), C(address),
+      C(region), C(account_id), C(asg) and C(lifecycle_state).
     - C(spec) is what C(dtk_apps) of the host says about the app.
   type: list
   elements: dict
@@ -55,9 +64,11 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.sysops.dtk.plugins.module_utils import fleet
 
 
-def app_hosts(hostvars: Mapping[str, Any], groups: Mapping[str, Any], env: str, app: str) -> list[dict[str, Any]]:
+def app_hosts(
+    hostvars: Mapping[str, Any], groups: Mapping[str, Any], env: str, app: str, settled: bool = False
+) -> list[dict[str, Any]]:
     try:
-        return fleet.app_hosts(hostvars, groups, env, app)
+        return fleet.app_hosts(hostvars, groups, env, app, settled)
     except fleet.CoreError as exc:
         raise AnsibleFilterError(str(exc)) from exc
 

@@ -13,8 +13,10 @@ author:
 description:
   - Reads the results that role C(release), or role C(app_config) for a change of settings, registered on each host.
   - These are C(release_stage), C(release_activate) and C(release_revert), or the same with C(app_config_) in front.
-  - A host that has left the inventory, or whose variable C(release_gone) is true, is V(gone).
-positional: _input, hosts, action
+  - The results of M(sysops.dtk.targets) are looked at as well, where the playbook registered them as C(dtk_drained) and
+    C(dtk_returned). A host that is late in one of these has failed.
+  - A host that has left the inventory, or that is among the departed, is V(gone).
+positional: _input, hosts, action, departed
 options:
   _input:
     description: The variable C(hostvars).
@@ -30,6 +32,10 @@ options:
     type: str
     choices: [deploy, rollback, config]
     default: deploy
+  departed:
+    description: What M(sysops.dtk.departed_info) told, host to reason.
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""
@@ -41,8 +47,10 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - Host to a dictionary with C(state), C(message), C(current) and C(reverted).
+    - Host to a dictionary with C(state), C(message), C(current), C(reverted), C(moves) and C(refused).
     - C(state) is one of V(pending), V(staged), V(stage_failed), V(active), V(failed), V(unreachable), V(gone).
+    - C(moves) says whether activation will change what the host serves, C(refused) whether it has the new release and
+      its load balancers do not find it healthy.
   type: dict
 """
 
@@ -54,10 +62,13 @@ from ansible_collections.sysops.dtk.plugins.module_utils import fleet
 
 
 def deploy_states(
-    hostvars: Mapping[str, Any], hosts: Iterable[str], action: str = "deploy"
+    hostvars: Mapping[str, Any],
+    hosts: Iterable[str],
+    action: str = "deploy",
+    departed: Mapping[str, str] | None = None,
 ) -> dict[str, dict[str, Any]]:
     try:
-        return fleet.deploy_states(hostvars, hosts, action)
+        return fleet.deploy_states(hostvars, hosts, action, departed)
     except fleet.CoreError as exc:
         raise AnsibleFilterError(str(exc)) from exc
 

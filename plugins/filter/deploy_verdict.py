@@ -37,7 +37,8 @@ RETURN = r"""
 _value:
   description:
     - C(halt) says whether to stop.
-    - C(active), C(staged), C(pending), C(failed), C(unreachable) and C(gone) list the hosts.
+    - C(active), C(staged), C(pending), C(failed), C(unreachable) and C(gone) list the hosts, C(refused) those of the
+      failed ones that have the new release although their load balancers do not want them.
     - C(text) says it in words, one line per host that is failed or unreachable.
   type: dict
 """

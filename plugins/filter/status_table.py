@@ -12,7 +12,8 @@ author:
   - Deploy Toolkit authors (@sysops)
 description:
   - Shows host, zone, release, since when, health and drift of each host, then a summary and what the deploy log says.
-positional: _input, targets, log
+  - With O(balance) also how each host stands behind its load balancers, and what is suspended in Auto Scaling.
+positional: _input, targets, log, info, balance
 options:
   _input:
     description: The variable C(hostvars).
@@ -30,6 +31,9 @@ options:
     description: Name of the variable that holds the result of M(sysops.dtk.release_info) on each host.
     type: str
     default: dtk_host_status
+  balance:
+    description: The result of M(sysops.dtk.targets_info).
+    type: dict
 """
 
 EXAMPLES = r"""
@@ -56,8 +60,9 @@ def status_table(
     targets: Sequence[Mapping[str, Any]],
     log: Mapping[str, Any] | None = None,
     info: str = "dtk_host_status",
+    balance: Mapping[str, Any] | None = None,
 ) -> list[str]:
-    return fleet.status_table(hostvars, targets, log, info)
+    return fleet.status_table(hostvars, targets, log, info, balance)
 
 
 class FilterModule:

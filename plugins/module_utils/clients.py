@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache, partial
 from typing import Any
 
 from ._aws import errors, session
 from ._core.deploy_log import UTC
 
-Client = Callable[[str], Any]
+Client = Callable[..., Any]
+"""client(service, region=""): a client of a service, of the own region without one."""
 Clock = Callable[[], datetime]
 
 
@@ -28,9 +30,19 @@ def client(module: Any, service: str, region: str = "") -> Any:
     return errors.fail_fast(module.client(service, **errors.client_options(), **elsewhere))
 
 
-def own(service: str) -> Any:
+def of(module: Any) -> Client:
+    """The clients of an AnsibleAWSModule, each made once."""
+    return lru_cache(maxsize=None)(partial(client, module))
+
+
+def own(service: str, region: str = "") -> Any:
     """A client of this process' own environment; raises AwsError."""
-    return session.client(service)
+    return session.client(service, region)
+
+
+def each_once() -> Client:
+    """The clients of this process' own environment, each made once."""
+    return lru_cache(maxsize=None)(own)
 
 
 def now() -> datetime:

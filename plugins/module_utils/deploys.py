@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Facade: the deploy log in Parameter Store, and the plan that claims it."""
+"""Facade: the deploy log in Parameter Store."""
 
 from __future__ import annotations
 
@@ -12,18 +12,16 @@ import secrets
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from . import artifacts
 from ._aws import ssm
 from ._aws.errors import AwsError
-from ._core import deploy_log, plan, process
-from ._core.deploy_log import Claim, Slot
-from ._core.errors import LogError, LostRaceError, NotOursError, PlanError, StaleReadError
-from ._core.waves import Amount, Host
-from ._host.manifest import Manifest, check_app, check_version
+from ._core import deploy_log, process
+from ._core.deploy_log import Slot
+from ._core.errors import LogError, LostRaceError, NotOursError, StaleReadError
+from ._host.manifest import check_app
 
 FAILURES = artifacts.FAILURES
 
@@ -33,36 +31,7 @@ _PREFIX = re.compile(r"(/[A-Za-z0-9_.-]+)+")
 _TRIES = 4
 _PAUSE = 0.15
 
-# Options of the modules deploy_plan and deploy_log; their documentation stands there.
-_HOST: dict[str, Any] = {
-    "name": {"type": "str", "required": True},
-    "az": {"type": "str", "default": "unknown"},
-    "instance_id": {"type": "str"},
-    "address": {"type": "str"},
-    "current": {"type": "str"},
-    "healthy": {"type": "bool", "default": True},
-}
-PLAN_OPTIONS: dict[str, Any] = {
-    "app": {"type": "str", "required": True},
-    "env": {"type": "str", "required": True},
-    "prefix": {"type": "str", "default": "/dtk"},
-    "bucket": {"type": "str"},
-    "action": {"type": "str", "choices": ["deploy", "rollback", "config"], "default": "deploy"},
-    "version": {"type": "str"},
-    "hosts": {"type": "list", "elements": "dict", "required": True, "options": _HOST},
-    "waves": {"type": "list", "elements": "raw"},
-    "per_az": {"type": "bool", "default": False},
-    "min_healthy": {"type": "raw"},
-    "budget": {"type": "raw", "default": 0},
-    "bake": {"type": "int", "default": 0},
-    "health": {"type": "dict"},
-    "lease": {"type": "int", "default": 900},
-    "owner": {"type": "str"},
-    "job_url": {"type": "str"},
-    "takeover": {"type": "bool", "default": False},
-    "why": {"type": "str", "default": ""},
-    "claim": {"type": "bool", "default": True},
-}
+# Options of module deploy_log; their documentation stands there.
 LOG_OPTIONS: dict[str, Any] = {
     "app": {"type": "str", "required": True},
     "env": {"type": "str", "required": True},
@@ -74,30 +43,6 @@ LOG_OPTIONS: dict[str, Any] = {
     "keep": {"type": "int", "default": 20},
     "min_slot": {"type": "int", "default": 0},
 }
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a user asked deploy_plan for."""
-
-    app: str
-    env: str
-    prefix: str
-    bucket: str | None
-    action: str
-    version: str | None
-    hosts: tuple[Host, ...]
-    waves: tuple[Amount, ...] | None
-    per_az: bool
-    min_healthy: Amount | None
-    budget: Amount
-    bake: int
-    health: dict[str, Any] | None
-    lease: int
-    owner: str | None
-    job_url: str | None
-    takeover: bool
-    why: str
 
 
 class DeployLog:
@@ -179,21 +124,8 @@ class DeployLog:
         )
 
 
-def answer_plan(
-    options: dict[str, Any], client: Callable[[str], Any], clock: Callable[[], datetime], check: bool
-) -> dict[str, Any]:
-    """The result of module deploy_plan. client: makes a client of a service."""
-    values = {name: options[name] for name in PLAN_OPTIONS if name != "claim"}
-    values["hosts"] = tuple(Host(**host) for host in options["hosts"])
-    values["waves"] = None if options["waves"] is None else tuple(options["waves"])
-    try:
-        return plan_deploy(client("ssm"), client("s3"), Asked(**values), clock, claim=options["claim"] and not check)
-    except FAILURES as exc:
-        return {"failed": True, "msg": str(exc)}
-
-
 def answer_log(
-    options: dict[str, Any], client: Callable[[str], Any], clock: Callable[[], datetime], check: bool
+    options: dict[str, Any], client: Callable[..., Any], clock: Callable[[], datetime], check: bool
 ) -> dict[str, Any]:
     """The result of module deploy_log. client: makes a client of a service."""
     renews = options["state"] == "renewed"
@@ -214,23 +146,6 @@ def answer_log(
         return {"failed": True, "msg": str(exc)}
 
 
-def plan_deploy(
-    parameters: Any, objects: Any, asked: Asked, clock: Callable[[], datetime], *, claim: bool
-) -> dict[str, Any]:
-    """Read the log and the release, decide, and claim the next slot if told so. A lost race plans anew."""
-    log = DeployLog(parameters, asked.prefix, asked.env, asked.app)
-    if asked.lease < 1:
-        raise PlanError(f"lease is {asked.lease} s; it must be at least 1 s and should outlast a wave.")
-    for attempt in _attempts():
-        try:
-            return _plan_once(log, objects, asked, clock(), claim)
-        except LostRaceError:
-            if attempt == _TRIES - 1:
-                raise
-            _pause(attempt)
-    raise AssertionError("the last attempt returns or raises")
-
-
 def change_log(
     parameters: Any,
     place: tuple[str, str, str],
@@ -244,18 +159,13 @@ def change_log(
     """Apply a transition to the top of the log at place (prefix, env, app), then prune to `keep` slots, if given."""
     log = DeployLog(parameters, *place)
     prunes = keep is not None and deploy_log.check_keep(keep) > 0 and not check
-    for attempt in _attempts():
+
+    def change_once() -> dict[str, Any]:
         raw = log.read(min_slot)
         top = log.top(raw)
-        try:
-            slot = change(top, clock())
-            if slot is not None and not check:
-                log.append(top, slot)
-        except (LostRaceError, NotOursError):
-            if attempt == _TRIES - 1:
-                raise
-            _pause(attempt)
-            continue
+        slot = change(top, clock())
+        if slot is not None and not check:
+            log.append(top, slot)
         pruned, warnings = log.prune({**raw, (slot or top).n: ""}, keep) if prunes else ([], [])
         return {
             "changed": slot is not None,
@@ -264,6 +174,25 @@ def change_log(
             "warnings": warnings,
             "diff": log_diff(top, slot or top),
         }
+
+    return retrying(change_once, LostRaceError, NotOursError)
+
+
+def must_hold(parameters: Any, place: tuple[str, str, str], deploy: str) -> None:
+    """NotOursError unless the deploy still holds the log at place (prefix, env, app)."""
+    log = DeployLog(parameters, *place)
+    retrying(lambda: deploy_log.ours(log.top(log.read()), deploy), NotOursError)
+
+
+def retrying(act: Callable[[], Any], *failures: type[Exception]) -> Any:
+    """Do it again, waiting longer each time, as long as it fails in one of these ways and there is hope."""
+    for attempt in _attempts():
+        try:
+            return act()
+        except failures:
+            if attempt == _TRIES - 1:
+                raise
+            _pause(attempt)
     raise AssertionError("the last attempt returns or raises")
 
 
@@ -288,11 +217,14 @@ def describe_log(
     state = deploy_log.slot_dict(top)
     held = top.target is not None
     expired = held and now >= deploy_log.moment(top.target.lease_until)
+    dead = held and process.is_dead(top.target.process)
+    fate = " (its process is gone)" if dead else " (lease has ended)" if expired else ""
     return {
         **state,
         "held": held,
         "expired": expired,
-        "holder": deploy_log.holder_text(top.target) + (" (lease has ended)" if expired else "") if held else "",
+        "dead": dead,
+        "holder": deploy_log.holder_text(top.target) + fate if held else "",
         "history": [deploy_log.slot_dict(log.slot(raw, n)) for n in sorted(raw, reverse=True)[:history]],
     }
 
@@ -305,104 +237,6 @@ def log_diff(before: Slot, after: Slot) -> dict[str, Any]:
 def default_owner() -> str:
     """Who runs this, if nobody says so."""
     return f"{getpass.getuser()}@{socket.gethostname()}"
-
-
-def _plan_once(log: DeployLog, objects: Any, asked: Asked, now: datetime, claim: bool) -> dict[str, Any]:
-    top = log.top(log.read())
-    version = _version(asked, top, log.where)
-    wanted = Claim(
-        id=f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",
-        release=version,
-        owner=asked.owner or default_owner(),
-        lease=asked.lease,
-        kind=asked.action,
-        job_url=asked.job_url or None,
-        process=process.controlling_process(),
-        why=asked.why,
-    )
-    dead = top.target is not None and process.is_dead(top.target.process)
-    rules = {"takeover": asked.takeover, "holder_dead": dead, "where": log.where}
-    taken = deploy_log.takeover_reason(top, now, **rules)
-    slot = deploy_log.claim(top, wanted, now, **rules)
-    manifest = None if asked.action == "config" else artifacts.load(objects, asked.bucket, asked.app, version)
-    decided = plan.make_plan(_request(asked, version, manifest), top.stable)
-    header = plan.Header(
-        id=wanted.id,
-        owner=wanted.owner,
-        slot=slot.n,
-        lease_until=slot.target.lease_until,
-        claimed=claim,
-        why=asked.why,
-        job_url=asked.job_url,
-        notes=(taken,) if taken else (),
-    )
-    if claim:
-        log.append(top, slot)
-    return {
-        "changed": claim,
-        "plan": _plan_dict(asked, decided, header, manifest, top),
-        "text": plan.plan_text(decided, header),
-        "diff": log_diff(top, slot),
-    }
-
-
-def _plan_dict(
-    asked: Asked, decided: plan.Plan, header: plan.Header, manifest: Manifest | None, top: Slot
-) -> dict[str, Any]:
-    return {
-        "id": header.id,
-        "app": asked.app,
-        "env": asked.env,
-        "action": asked.action,
-        "version": decided.request.release.version,
-        "manifest": None if manifest is None else manifest.to_dict(),
-        "artifact": None if manifest is None else artifacts.location(asked.bucket, manifest),
-        "hosts": decided.hosts,
-        "waves": decided.sizes,
-        "budget": decided.budget,
-        "bake": asked.bake,
-        "fence": header.slot,
-        "claimed": header.claimed,
-        "owner": header.owner,
-        "job_url": asked.job_url,
-        "lease": asked.lease,
-        "lease_until": header.lease_until,
-        "stable": top.stable,
-        "previous": list(top.previous),
-        "forecast": decided.forecast.as_dict(),
-        "warnings": [*header.notes, *decided.warnings],
-    }
-
-
-def _request(asked: Asked, version: str, manifest: Manifest | None) -> plan.Request:
-    fetched = (0, 0, 0) if manifest is None else (manifest.size, manifest.unpacked_size, manifest.files)
-    default = plan.ROLLBACK_WAVES if asked.action == "rollback" else plan.DEFAULT_WAVES
-    return plan.Request(
-        app=asked.app,
-        env=asked.env,
-        action=asked.action,
-        release=plan.Release(version, *fetched),
-        hosts=asked.hosts,
-        waves=default if asked.waves is None else asked.waves,
-        per_az=asked.per_az,
-        min_healthy=asked.min_healthy,
-        budget=asked.budget,
-        bake=asked.bake,
-        lease=asked.lease,
-        health=asked.health,
-    )
-
-
-def _version(asked: Asked, top: Slot, where: str) -> str:
-    if asked.action == "config":
-        return top.stable or ""  # settings may come before the first release
-    if not asked.bucket:
-        raise PlanError(f"No bucket is given for the {asked.action} of {where}. Give the option bucket.")
-    if asked.version:
-        return check_version(asked.version)
-    if asked.action == "rollback":
-        return plan.rollback_version(top.previous, where)
-    raise PlanError(f"No version is given for the deploy of {where}. Give the option version.")
 
 
 def _state(slot: Slot) -> dict[str, Any]:

@@ -99,9 +99,7 @@ from ansible_collections.sysops.dtk.plugins.module_utils import clients, deploys
 
 def main() -> None:
     module = AnsibleAWSModule(argument_spec=deploys.LOG_OPTIONS, supports_check_mode=True)
-    answer = deploys.answer_log(
-        module.params, lambda service: clients.client(module, service), clients.now, module.check_mode
-    )
+    answer = deploys.answer_log(module.params, clients.of(module), clients.now, module.check_mode)
     for warning in answer.pop("warnings", []):
         warn(warning)  # that of AnsibleAWSModule would bring a deprecation along
     (module.fail_json if answer.get("failed") else module.exit_json)(**answer)

@@ -80,6 +80,12 @@ expired:
   returned: success
   type: bool
   sample: false
+dead:
+  description:
+    - Whether the holder's process ran on this very machine and is gone, so that the next deploy from here takes over.
+  returned: success
+  type: bool
+  sample: false
 holder:
   description: Who holds the app, in words; empty if nobody does.
   returned: success

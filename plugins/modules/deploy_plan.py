@@ -15,6 +15,9 @@ description:
   - Everything that can be known to be wrong beforehand ends here, before anything changes. For instance no hosts,
     an unknown version, a manifest and an artifact that disagree, a minimum of healthy hosts that cannot be kept,
     or an app that another deploy holds.
+  - With O(load_balancer) it also reads the health of the hosts' targets, one call for each target group. Hosts that are
+    in service and not in their target groups, as a run that died while they were drained leaves them, are put back as
+    the first thing after the claim, and waited for.
   - The claim of another deploy is taken over if its lease has ended, if its process ran on this very machine and is
     gone, or with O(takeover=true).
 author:
@@ -54,20 +57,30 @@ options:
         description: Its instance id.
         type: str
       address:
-        description: Its address.
+        description: Its private address.
+        type: str
+      region:
+        description: Its region.
+        type: str
+      account_id:
+        description: Its account.
+        type: str
+      asg:
+        description: Its Auto Scaling group. Only in the lifecycle state C(InService) is it meant to be in service.
         type: str
       current:
         description: The release that it serves now, if that is known.
         type: str
       healthy:
-        description: Whether it serves now.
+        description: Whether it serves now. With O(load_balancer), only if its target groups say so, too.
         type: bool
         default: true
   waves:
     description:
       - The sizes of the waves, each a number of hosts, a percentage of all hosts, rounded up, or V(rest).
       - The last size repeats until no host is left, as with the C(serial) of a play.
-      - The default is V([1, "50%", "100%"]) for a deploy and V(["100%"]) for a rollback.
+      - The default is V([1, "50%", "100%"]) for a deploy and V(["100%"]) for a rollback, or V(["50%", "100%"]) if hosts
+        leave their load balancers meanwhile.
     type: list
     elements: raw
   per_az:
@@ -90,8 +103,21 @@ options:
   health:
     description: The health check of the app, as M(sysops.dtk.release) takes it; used for the forecast only.
     type: dict
+  load_balancer:
+    description:
+      - The load balancers of the app, C(load_balancer) of its entry in C(dtk_apps). Of these keys count
+        C(target_groups), C(drain) and C(wait_timeout).
+    type: dict
+  activation:
+    description: What makes the app's unit use the new release. Only with V(restart) do hosts leave their load balancers
+      meanwhile, unless C(drain) in O(load_balancer) says otherwise.
+    type: str
+    choices: [restart, reload, none]
+    default: restart
   lease:
-    description: Seconds for which the claim is believed to be alive without being renewed.
+    description:
+      - Seconds for which the claim is believed to be alive without being renewed.
+      - What two waves may wait for load balancers comes on top.
     type: int
     default: 900
   owner:
@@ -188,6 +214,11 @@ plan:
     bake:
       description: Seconds to wait after each wave.
       type: int
+    balance:
+      description:
+        - What the steps of the deploy need to know about load balancers.
+        - These are C(target_groups) and C(hosts) for M(sysops.dtk.targets), C(drain), and C(wait_timeout).
+      type: dict
     fence:
       description: Number of our entry in the deploy log, which hosts compare. Not written if nothing is claimed.
       type: int
@@ -201,7 +232,7 @@ plan:
       description: Where the job can be watched.
       type: str
     lease:
-      description: Seconds of the lease.
+      description: Seconds of the lease, those for load balancers included.
       type: int
     lease_until:
       description: When the lease ends unless it is renewed.
@@ -228,14 +259,12 @@ text:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.sysops.dtk.plugins.module_utils import clients, deploys
+from ansible_collections.sysops.dtk.plugins.module_utils import clients, plans
 
 
 def main() -> None:
-    module = AnsibleAWSModule(argument_spec=deploys.PLAN_OPTIONS, supports_check_mode=True)
-    answer = deploys.answer_plan(
-        module.params, lambda service: clients.client(module, service), clients.now, module.check_mode
-    )
+    module = AnsibleAWSModule(argument_spec=plans.OPTIONS, supports_check_mode=True)
+    answer = plans.answer(module.params, clients.of(module), clients.now, module.check_mode)
     (module.fail_json if answer.get("failed") else module.exit_json)(**answer)
 
 

@@ -41,7 +41,7 @@ class WorkerAction(ActionBase):
         if not self._is_the_same_here(task_vars or {}):
             return {**result, **self._by_module(task_vars or {})}
         _validation, options = self.validate_argument_spec(argument_spec=self.options)
-        return {**result, **self.answer(options, clients.own, clients.now, self._task.check_mode)}
+        return {**result, **self.answer(options, clients.each_once(), clients.now, self._task.check_mode)}
 
     def _by_module(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         return self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val)

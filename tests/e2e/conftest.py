@@ -40,6 +40,10 @@ class Run:
         """The output with the wrapping that JSON strings and line breaks bring taken away."""
         return re.sub(r"\s+", " ", self.out.replace("\\n", " ").replace('\\"', '"'))
 
+    def tasks(self, host: str) -> str:
+        """What the recap counts for a host."""
+        return next(line for line in self.out.splitlines() if line.startswith(f"{host} ") and "unreachable=" in line)
+
 
 @dataclass
 class Fleet:

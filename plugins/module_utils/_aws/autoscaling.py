@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .errors import translated
@@ -29,6 +29,24 @@ def members(client: Any) -> dict[str, dict[str, Any]]:
                 waiting = _warm(client, name) if group.get("WarmPoolConfiguration") else []
                 found.update((one["InstanceId"], _member(name, one)) for one in [*group.get("Instances", ()), *waiting])
     return found
+
+
+def groups(client: Any, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Group to the lifecycle state of its instances by id, and to the processes that somebody suspended there."""
+    found: dict[str, dict[str, Any]] = {}
+    with translated(f"read the Auto Scaling groups {', '.join(names)} of {client.meta.region_name}", client):
+        for start in range(0, len(names), _GROUPS_PER_PAGE):
+            chosen = list(names[start : start + _GROUPS_PER_PAGE])
+            for page in pages(client, "describe_auto_scaling_groups", _GROUPS_PER_PAGE, AutoScalingGroupNames=chosen):
+                found.update((one["AutoScalingGroupName"], _group(one)) for one in page["AutoScalingGroups"])
+    return found
+
+
+def _group(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "lifecycle": {one["InstanceId"]: one["LifecycleState"] for one in found.get("Instances", ())},
+        "suspended": sorted(one["ProcessName"] for one in found.get("SuspendedProcesses", ())),
+    }
 
 
 def _warm(client: Any, name: str) -> list[dict[str, Any]]:

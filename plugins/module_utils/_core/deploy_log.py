@@ -212,7 +212,7 @@ def remedy(held: Target) -> str:
 
 def renew(top: Slot, deploy: str, lease: int, now: datetime) -> Slot | None:
     """The slot that prolongs the lease, or None as long as half of it is left: renewals must not flood the log."""
-    held = _ours(top, deploy)
+    held = ours(top, deploy)
     until = now + timedelta(seconds=lease)
     if moment(held.lease_until) - now > timedelta(seconds=lease / 2):
         return None
@@ -224,7 +224,7 @@ def commit(top: Slot, deploy: str, now: datetime, why: str = "") -> Slot | None:
     """The slot that makes our target the stable release; None if that has already happened."""
     if ended(top, deploy, "committed"):
         return None
-    held = _ours(top, deploy)
+    held = ours(top, deploy)
     done = _next(top, now, act="committed", by=held.owner, why=why, deploy=deploy, target=None)
     return replace(done, stable=held.release, previous=previous_after(top, held))
 
@@ -233,7 +233,7 @@ def release(top: Slot, deploy: str, now: datetime, why: str = "") -> Slot | None
     """The slot that gives the claim back and leaves stable as it is; None if that has already happened."""
     if ended(top, deploy, "released"):
         return None
-    held = _ours(top, deploy)
+    held = ours(top, deploy)
     return _next(top, now, act="released", by=held.owner, why=why, deploy=deploy, target=None)
 
 
@@ -269,7 +269,8 @@ def check_keep(keep: int) -> int:
     return keep
 
 
-def _ours(top: Slot, deploy: str) -> Target:
+def ours(top: Slot, deploy: str) -> Target:
+    """The claim of this deploy, or NotOursError."""
     held = top.target
     if held is not None and held.id == deploy:
         return held

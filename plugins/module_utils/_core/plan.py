@@ -11,12 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from .balance import UNBALANCED, Balance
 from .errors import PlanError
 from .text import abbreviated, human_bytes, human_seconds, plural, table
 from .waves import Amount, Host, allowed_down, amount, natural, plan_waves
 
 DEFAULT_WAVES: tuple[Amount, ...] = (1, "50%", "100%")
 ROLLBACK_WAVES: tuple[Amount, ...] = ("100%",)
+# Hosts that leave their load balancers while they change cannot all do so at once.
+DRAINED_ROLLBACK_WAVES: tuple[Amount, ...] = ("50%", "100%")
+
+_WORTH_A_WARNING = 60.0  # seconds
 
 _NAMES_WIDTH = 60
 _VERBS = {"deploy": "DEPLOY", "rollback": "ROLL BACK", "config": "CONFIGURE"}
@@ -60,11 +65,12 @@ class Request:
     bake: int = 0
     lease: int = 900
     health: dict[str, Any] | None = None
+    balance: Balance = UNBALANCED
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """Estimates in bytes and seconds."""
+    """Estimates in bytes and seconds. load_balancers: how much of the waves is waiting for them."""
 
     bytes_per_host: int
     bytes_total: int
@@ -72,6 +78,7 @@ class Forecast:
     waves: tuple[float, ...]
     bake: float
     total: float
+    load_balancers: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data with rounded seconds."""
@@ -82,6 +89,7 @@ class Forecast:
                 "stage": round(self.stage, 1),
                 "waves": [round(seconds, 1) for seconds in self.waves],
                 "bake": round(self.bake, 1),
+                "load_balancers": round(self.load_balancers, 1),
                 "total": round(self.total, 1),
             },
         }
@@ -133,7 +141,7 @@ def make_plan(request: Request, stable: str | None, pace: Pace = Pace()) -> Plan
         request=request,
         waves=tuple(map(tuple, waves)),
         budget=_budget(request),
-        forecast=forecast(request, [len(wave) for wave in waves], pace),
+        forecast=forecast(request, waves, pace),
         stable=stable,
         warnings=(),
     )
@@ -147,7 +155,7 @@ def rollback_version(previous: Sequence[str], where: str) -> str:
     return previous[0]
 
 
-def forecast(request: Request, sizes: Sequence[int], pace: Pace = Pace()) -> Forecast:
+def forecast(request: Request, waves: Sequence[Sequence[Host]], pace: Pace = Pace()) -> Forecast:
     """Estimate bytes and seconds. Hosts that say what they run and already run the release fetch nothing."""
     release = request.release
     fetching = 0 if request.action != "deploy" else sum(h.current != release.version for h in request.hosts)
@@ -156,16 +164,24 @@ def forecast(request: Request, sizes: Sequence[int], pace: Pace = Pace()) -> For
     if fetching:
         stage += release.size / pace.fetch_bytes_per_second
         stage += release.unpacked_size / pace.unpack_bytes_per_second + release.files / pace.files_per_second
-    waves = tuple(1.0 + pace.host_step * size + pace.switch + _probe_seconds(request.health) for size in sizes)
-    bake = float(request.bake * max(0, len(sizes)))
+    balanced = [_waits(request, wave) for wave in waves]
+    probing = 1.0 + pace.switch + _probe_seconds(request.health)
+    seconds = tuple(probing + pace.host_step * len(wave) + wait for wave, wait in zip(waves, balanced, strict=True))
+    bake = float(request.bake * len(waves))
     return Forecast(
         bytes_per_host=per_host,
         bytes_total=per_host * fetching,
         stage=stage,
-        waves=waves,
+        waves=seconds,
         bake=bake,
-        total=stage + sum(waves) + bake,
+        total=stage + sum(seconds) + bake,
+        load_balancers=float(sum(balanced)),
     )
+
+
+def _waits(request: Request, wave: Sequence[Host]) -> int:
+    """Seconds that a wave waits for load balancers: once for all of its hosts."""
+    return sum(request.balance.waiting()) if any(host.balanced for host in wave) else 0
 
 
 def plan_text(plan: Plan, header: Header) -> list[str]:
@@ -226,7 +242,17 @@ def _facts(plan: Plan) -> list[tuple[str, str]]:
         ("budget", _budget_words(plan)),
         ("serving", _serving_words(plan)),
         ("health", _health_words(plan.request.health)),
+        *_balance_facts(plan.request.balance),
     ]
+
+
+def _balance_facts(balance: Balance) -> list[tuple[str, str]]:
+    if not balance.groups:
+        return []
+    names = abbreviated([group.name for group in balance.groups], _NAMES_WIDTH)
+    delay, checks = balance.waiting()
+    what = f"drained in {delay} s, healthy again in {checks} s" if balance.drain else "nobody leaves while it changes"
+    return [("targets", f"{names}: {balance.healthy} of {plural(balance.total, 'host')} healthy; {what}")]
 
 
 def _fetch_words(plan: Plan) -> str:
@@ -248,7 +274,12 @@ def _time_words(plan: Plan) -> str:
     waves = " + ".join(human_seconds(seconds) for seconds in estimate.waves[:6])
     more = " + …" if len(estimate.waves) > 6 else ""
     bake = f", bake {human_seconds(estimate.bake)}" if estimate.bake else ""
-    return f"about {human_seconds(estimate.total)}: stage {human_seconds(estimate.stage)}, waves {waves}{more}{bake}"
+    waiting = estimate.load_balancers
+    balancers = f"; {human_seconds(waiting)} of that for load balancers" if waiting else ""
+    return (
+        f"about {human_seconds(estimate.total)}: stage {human_seconds(estimate.stage)}, "
+        f"waves {waves}{more}{bake}{balancers}"
+    )
 
 
 def _budget_words(plan: Plan) -> str:
@@ -308,7 +339,44 @@ def _warnings(plan: Plan) -> list[str]:
         found.append(f"{plural(len(unhealthy), 'host')} unhealthy already: {abbreviated(unhealthy, _NAMES_WIDTH)}")
     if request.per_az and any(host.az == "unknown" for host in request.hosts):
         found.append("per_az is set, but some hosts have no known zone and are treated as one zone of their own")
+    found += _balance_warnings(plan)
     longest = max(plan.forecast.stage, request.bake + max(plan.forecast.waves))
     if request.lease < longest:
         found.append(f"the lease of {request.lease} s ends within one phase of {human_seconds(longest)}: raise lease")
     return found
+
+
+def _balance_warnings(plan: Plan) -> list[str]:
+    balance, estimate = plan.request.balance, plan.forecast
+    found = list(balance.notes)
+    balanced = [[host for host in wave if host.balanced] for wave in plan.waves]
+    serving = sum(host.healthy for wave in balanced for host in wave)
+    for number, wave in enumerate(balanced, 1):
+        if balance.drain and serving and sum(host.healthy for host in wave) == serving:
+            found.append(
+                f"wave {number} takes every healthy host out of the load balancers: nobody answers meanwhile. "
+                "Give more and smaller waves, or min_healthy"
+            )
+    times = sum(1 for wave in balanced if wave)
+    if estimate.load_balancers >= _WORTH_A_WARNING and estimate.load_balancers > estimate.total / 2:
+        found.append(_dominating(balance, times, estimate))
+    return found
+
+
+def _dominating(balance: Balance, times: int, estimate: Forecast) -> str:
+    """Which setting costs most of the time, and where it is changed."""
+    delay, checks = balance.waiting()
+    total, waves = human_seconds(estimate.total), plural(times, "wave")
+    used = [group for group in balance.groups if group.used]
+    if delay >= checks:
+        slow = abbreviated([group.name for group in used if group.delay == delay], _NAMES_WIDTH)
+        cost = human_seconds(delay * times)
+        return (
+            f"{delay} s deregistration delay x {waves} = {cost} of {total}: "
+            f"lower deregistration_delay.timeout_seconds of target group {slow} to what its requests need"
+        )
+    worst = next(group for group in used if group.checking == checks)
+    return (
+        f"{worst.interval} s health check interval x {worst.threshold} checks x {waves} = "
+        f"{human_seconds(checks * times)} of {total}: lower both in target group {worst.name}"
+    )

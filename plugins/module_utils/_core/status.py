@@ -14,18 +14,27 @@ from .text import plural, table
 from .waves import natural
 
 _HEAD = ("HOST", "AZ", "RELEASE", "SINCE", "HEALTH", "DRIFT")
+_BALANCED = "TARGETS"
 _NONE = "-"
 
 
-def status_lines(rows: Sequence[Mapping[str, Any]], log: Mapping[str, Any] | None = None) -> list[str]:
+def status_lines(
+    rows: Sequence[Mapping[str, Any]],
+    log: Mapping[str, Any] | None = None,
+    balance: Mapping[str, Any] | None = None,
+) -> list[str]:
     """Aligned lines: one per host, then a summary and what the deploy log says.
 
-    A row has `name` and `az`, and either the fields of a release_info result or that result under `info`.
+    A row has `name` and `az`, and either the fields of a release_info result or that result under `info`. balance: the
+    result of targets_info, for a further column.
     """
     known = log or {}
     views = [_view(row, known) for row in sorted(rows, key=lambda row: natural(_host(row)))]
     lines = table([_HEAD, *views])
-    return [*lines, "", _summary(views), *_log_lines(known)]
+    if balance is not None:
+        standing = [_standing(view[0], balance) for view in views]
+        lines = table([(*_HEAD, _BALANCED), *[(*view, words) for view, words in zip(views, standing, strict=True)]])
+    return [*lines, "", _summary(views), *_balance_lines(balance or {}, known), *_log_lines(known)]
 
 
 def _host(row: Mapping[str, Any]) -> str:
@@ -85,6 +94,37 @@ def _drift(seen: Mapping[str, Any], release: str, log: Mapping[str, Any]) -> str
 
 def _lost(seen: Mapping[str, Any]) -> bool:
     return bool(seen.get("unreachable") or seen.get("failed"))
+
+
+def _standing(host: str, balance: Mapping[str, Any]) -> str:
+    """How a host stands behind its load balancers."""
+    if "hosts" not in balance:
+        return "?"
+    found = balance["hosts"].get(host) or {}
+    if not found.get("serves", True):
+        return str(found.get("lifecycle_state") or "has left its Auto Scaling group")
+    return str(found.get("trouble") or ", ".join(sorted(set((found.get("states") or {}).values()))) or _NONE)
+
+
+def _balance_lines(balance: Mapping[str, Any], log: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the load balancers, and who puts it right."""
+    if balance and "hosts" not in balance:
+        return [f"load balancers: {balance.get('msg')}"]
+    out = {"draining", "not registered"}
+    hosts = balance.get("hosts") or {}
+    missing = [
+        name
+        for name in sorted(hosts, key=natural)
+        if hosts[name].get("serves") and out & set((hosts[name].get("states") or {}).values())
+    ]
+    lines = []
+    if missing:
+        abandoned = log.get("expired") or log.get("dead") or not log.get("held")
+        who = "the next deploy puts them back" if abandoned else "a deploy is at work on them, or has died"
+        lines.append(f"not in every target group: {', '.join(missing)}; {who}")
+    suspended = balance.get("suspended") or {}
+    lines += [f"suspended in Auto Scaling group {name}: {', '.join(suspended[name])}" for name in sorted(suspended)]
+    return lines
 
 
 def _summary(views: Sequence[tuple[str, ...]]) -> str:

@@ -21,7 +21,10 @@ STATES = (PENDING, STAGED, STAGE_FAILED, ACTIVE, FAILED, UNREACHABLE, GONE)
 
 @dataclass(frozen=True)
 class Verdict:
-    """Hosts by outcome. A host that Auto Scaling took away is no failure."""
+    """Hosts by outcome. A host that Auto Scaling took away is no failure.
+
+    refused: those of the failed ones that have the new release, and whose load balancers do not want them.
+    """
 
     halt: bool
     budget: int
@@ -32,6 +35,7 @@ class Verdict:
     failed: tuple[str, ...]
     unreachable: tuple[str, ...]
     gone: tuple[str, ...]
+    refused: tuple[str, ...]
     text: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
@@ -40,14 +44,26 @@ class Verdict:
 
 
 def host_state(results: Mapping[str, Any]) -> dict[str, Any]:
-    """The state of one host from the results of its steps; a step that was not reached is absent or skipped."""
+    """The state of one host from the results of its steps; a step that was not reached is absent or skipped.
+
+    `drained` and `returned` are what kept it from leaving its load balancers and from becoming healthy there, in words.
+    """
     stage, activate, revert = (_ran(results.get(key)) for key in ("stage", "activate", "revert"))
     last = activate or stage or {}
+    state, message = _state(stage, activate), _first_line(last.get("msg")) if _broken(last) else ""
+    late = str(results.get({STAGED: "drained", ACTIVE: "returned"}.get(state, "")) or "")
+    refused = bool(late) and state == ACTIVE and revert is None
+    if late:
+        state, message = FAILED, late
+    if results.get("gone"):
+        state, message, refused = GONE, "", False
     return {
-        "state": GONE if results.get("gone") else _state(stage, activate),
-        "message": _first_line(last.get("msg")) if _broken(last) else "",
+        "state": state,
+        "message": message,
         "current": (revert or last).get("current"),
         "reverted": _reverted(activate, revert),
+        "moves": _moves(stage),
+        "refused": refused,
     }
 
 
@@ -71,6 +87,7 @@ def verdict(states: Mapping[str, Any], budget: Amount = 0, total: int | None = N
         failed=failed,
         unreachable=unreachable,
         gone=tuple(by_state[GONE]),
+        refused=tuple(host for host in failed if isinstance(states[host], Mapping) and states[host].get("refused")),
         text=tuple(_lines(states, by_state, halt, allowed, hosts)),
     )
 
@@ -110,6 +127,15 @@ def _state(stage: Mapping[str, Any] | None, activate: Mapping[str, Any] | None) 
     if stage is not None:
         return UNREACHABLE if stage.get("unreachable") else STAGE_FAILED if stage.get("failed") else STAGED
     return PENDING
+
+
+def _moves(stage: Mapping[str, Any] | None) -> bool:
+    """Whether the host's activation will change what it serves, as far as its stage could tell."""
+    if stage is None or _broken(stage):
+        return False
+    if "version" in stage:
+        return stage.get("current") != stage["version"]
+    return stage.get("outcome") != "unchanged"
 
 
 def _ran(result: Any) -> Mapping[str, Any] | None:

@@ -23,7 +23,7 @@ _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 
 @dataclass(frozen=True)
 class Host:
-    """One host as the planner sees it."""
+    """One host as the planner sees it. asg: the Auto Scaling group that it belongs to."""
 
     name: str
     az: str = "unknown"
@@ -31,6 +31,10 @@ class Host:
     address: str | None = None
     healthy: bool = True
     current: str | None = None
+    region: str | None = None
+    account_id: str | None = None
+    asg: str | None = None
+    balanced: bool = False  # stands behind a load balancer, and leaves it while it changes
 
 
 def amount(value: Amount, total: int, what: str, *, round_up: bool = True) -> int:

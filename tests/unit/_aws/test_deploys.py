@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.sysops.dtk.plugins.module_utils import artifacts, deploys
+from ansible_collections.sysops.dtk.plugins.module_utils import artifacts, deploys, plans
 from ansible_collections.sysops.dtk.plugins.module_utils._aws import ssm
 from ansible_collections.sysops.dtk.plugins.module_utils._aws.errors import AwsError
 from ansible_collections.sysops.dtk.plugins.module_utils._core import deploy_log, process
@@ -47,7 +47,7 @@ def published(aws: EmulatedAws, tmp_path: Path) -> EmulatedAws:
     return aws
 
 
-def asked(aws: EmulatedAws, **changes: Any) -> deploys.Asked:
+def asked(aws: EmulatedAws, **changes: Any) -> plans.Asked:
     values: dict[str, Any] = {
         "app": "hello",
         "env": "demo",
@@ -62,17 +62,19 @@ def asked(aws: EmulatedAws, **changes: Any) -> deploys.Asked:
         "budget": 0,
         "bake": 0,
         "health": None,
+        "load_balancer": None,
+        "activation": "restart",
         "lease": 900,
         "owner": "alice",
         "job_url": "https://jobs/1",
         "takeover": False,
         "why": "",
     }
-    return deploys.Asked(**{**values, **changes})
+    return plans.Asked(**{**values, **changes})
 
 
 def plan(aws: EmulatedAws, claim: bool = True, now: datetime = NOW, **changes: Any) -> dict[str, Any]:
-    return deploys.plan_deploy(aws.client("ssm"), aws.client("s3"), asked(aws, **changes), lambda: now, claim=claim)
+    return plans.plan_deploy(aws.client, asked(aws, **changes), lambda: now, claim=claim)
 
 
 def place(aws: EmulatedAws) -> tuple[str, str, str]:

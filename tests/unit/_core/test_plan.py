@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.sysops.dtk.plugins.module_utils._core.balance import Balance, Group
 from ansible_collections.sysops.dtk.plugins.module_utils._core.errors import PlanError
 from ansible_collections.sysops.dtk.plugins.module_utils._core.plan import (
     Header,
@@ -161,6 +162,94 @@ def test_many_hosts_are_abbreviated() -> None:
     assert max(map(len, page)) < 120
     assert "web-1, web-2, web-3" in "\n".join(page)
     assert "… +" in "\n".join(page)
+
+
+# --- behind load balancers ----------------------------------------------------------------------------------------
+
+ARN = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/web/0123456789abcdef"
+
+
+def balance(delay: int = 300, interval: int = 30, threshold: int = 5, **changes: object) -> Balance:
+    group = Group(ARN, "web", "instance", "HTTP", delay, interval, threshold, 5, used=True)
+    return Balance(**{"groups": (group,), "drain": True, "healthy": 4, "total": 4, **changes})
+
+
+def balanced(count: int = 4, sick: int = 0) -> tuple[Host, ...]:
+    return tuple(Host(f"web-{n}", "a", balanced=True, healthy=n > sick) for n in range(1, count + 1))
+
+
+@pytest.mark.parametrize(
+    ("changes", "seconds", "total"),
+    [
+        pytest.param({"balance": balance()}, 3 * 450, 1364, id="AWS's defaults"),
+        pytest.param({"balance": balance(30, 5, 2)}, 3 * 40, 134, id="tuned"),
+        pytest.param({"balance": balance(drain=False)}, 0, 14, id="nobody leaves"),
+        pytest.param({"balance": balance(), "waves": ("100%",)}, 450, 458, id="one wave"),
+        pytest.param({"balance": balance(), "hosts": HOSTS}, 0, 14, id="no host of ours is behind it"),
+    ],
+)
+def test_what_load_balancers_cost(changes: dict[str, object], seconds: int, total: int) -> None:
+    estimate = make_plan(request(**{"hosts": balanced(), **changes}), "1.0.0").forecast
+    assert estimate.load_balancers == seconds
+    assert round(estimate.total) == total
+
+
+@pytest.mark.parametrize(
+    ("settings", "warning"),
+    [
+        pytest.param(
+            balance(),
+            "300 s deregistration delay x 3 waves = 15 min of 22 min 44 s: lower "
+            "deregistration_delay.timeout_seconds of target group web to what its requests need",
+            id="the delay",
+        ),
+        pytest.param(
+            balance(10),
+            "30 s health check interval x 5 checks x 3 waves = 7 min 30 s of 8 min 14 s: "
+            "lower both in target group web",
+            id="the checks",
+        ),
+        pytest.param(balance(5, 5, 2), "", id="less than a minute is no matter"),
+        pytest.param(balance(drain=False), "", id="nobody leaves"),
+    ],
+)
+def test_what_dominates_is_told_with_its_remedy(settings: Balance, warning: str) -> None:
+    plan = make_plan(request(hosts=balanced(), balance=settings, lease=3000), "1.0.0")
+    assert list(plan.warnings) == ([warning] if warning else [])
+
+
+def test_a_long_bake_makes_load_balancers_matter_less() -> None:
+    plan = make_plan(request(hosts=balanced(), balance=balance(60, 5, 2), bake=600, lease=3000), "1.0.0")
+    assert plan.warnings == ()
+
+
+def test_the_page_says_how_hosts_stand_and_what_of_the_time_it_takes() -> None:
+    page = "\n".join(plan_text(make_plan(request(hosts=balanced(), balance=balance(healthy=3)), "1.0.0"), HEADER))
+    assert "targets  web: 3 of 4 hosts healthy; drained in 300 s, healthy again in 150 s" in page
+    assert "22 min 30 s of that for load balancers" in page
+    page = "\n".join(plan_text(make_plan(request(hosts=balanced(), balance=balance(drain=False)), "1.0.0"), HEADER))
+    assert "targets  web: 4 of 4 hosts healthy; nobody leaves while it changes" in page
+
+
+def test_a_wave_with_everybody_is_an_outage() -> None:
+    plan = make_plan(request(hosts=balanced(), balance=balance(5, 5, 2), waves=("100%",)), "1.0.0")
+    assert any("wave 1 takes every healthy host out of the load balancers" in line for line in plan.warnings)
+    last = make_plan(request(hosts=balanced(4, sick=3), balance=balance(5, 5, 2), waves=(3, 1)), "1.0.0")
+    assert any("wave 2 takes every healthy host" in line for line in last.warnings)
+    kept = make_plan(request(hosts=balanced(), balance=balance(5, 5, 2), waves=("100%",), min_healthy=1), "1.0.0")
+    assert kept.sizes == [3, 1] and kept.warnings == ()
+
+
+def test_hosts_that_are_not_healthy_there_count_as_lost() -> None:
+    plan = make_plan(request(hosts=balanced(4, sick=1), balance=balance(), min_healthy=2, waves=("100%",)), "1.0.0")
+    assert plan.sizes == [2, 1, 1]
+    with pytest.raises(PlanError, match="only 3 of 4 are healthy now"):
+        make_plan(request(hosts=balanced(4, sick=1), balance=balance(), min_healthy=3), "1.0.0")
+
+
+def test_a_lease_that_ends_while_a_wave_waits_is_told() -> None:
+    plan = make_plan(request(hosts=balanced(), balance=balance(), lease=300), "1.0.0")
+    assert any("the lease of 300 s ends within one phase of 7 min 34 s" in line for line in plan.warnings)
 
 
 def test_rollback_version() -> None:

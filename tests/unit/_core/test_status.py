@@ -44,6 +44,43 @@ def test_a_fleet() -> None:
     ]
 
 
+def test_behind_load_balancers() -> None:
+    hosts = {
+        "web-1": {"serves": True, "states": {"http": "healthy", "tcp": "healthy"}, "trouble": ""},
+        "web-2": {"serves": True, "states": {"http": "not registered"}, "trouble": "not registered in http"},
+        "web-3": {"serves": False, "lifecycle_state": "Standby", "states": {"http": "not registered"}, "trouble": ""},
+        "web-4": {"serves": False, "lifecycle_state": "", "states": {}, "trouble": ""},
+        "web-5": {"serves": True, "states": {}, "trouble": ""},
+    }
+    rows = [row(name, current="1.0.1", health={"ok": True}) for name in hosts]
+    lines = status_lines(
+        rows, {**LOG, "target": None}, {"hosts": hosts, "suspended": {"web": ["AZRebalance", "Launch"]}}
+    )
+    assert lines[:6] == [
+        "HOST   AZ  RELEASE  SINCE  HEALTH  DRIFT  TARGETS",
+        "web-1  a   1.0.1    -      ok      -      healthy",
+        "web-2  a   1.0.1    -      ok      -      not registered in http",
+        "web-3  a   1.0.1    -      ok      -      Standby",
+        "web-4  a   1.0.1    -      ok      -      has left its Auto Scaling group",
+        "web-5  a   1.0.1    -      ok      -      -",
+    ]
+    assert lines[8:10] == [
+        "not in every target group: web-2; the next deploy puts them back",
+        "suspended in Auto Scaling group web: AZRebalance, Launch",
+    ]
+    busy = status_lines(rows, {**LOG, "held": True}, {"hosts": hosts})
+    assert "not in every target group: web-2; a deploy is at work on them, or has died" in busy
+    for fate in ("expired", "dead"):
+        over = status_lines(rows, {**LOG, "held": True, fate: True}, {"hosts": hosts})
+        assert "not in every target group: web-2; the next deploy puts them back" in over
+
+
+def test_load_balancers_that_do_not_answer() -> None:
+    lines = status_lines([row("web-1", current="1.0.1")], LOG, {"msg": "Cannot read the target groups web: denied"})
+    assert lines[1].split()[-1] == "?"
+    assert "load balancers: Cannot read the target groups web: denied" in lines
+
+
 def test_without_hosts_or_log() -> None:
     assert status_lines([])[-1] == "no hosts"
     assert status_lines([], {"n": 0, "stable": None})[-1] == "deploy log: empty"

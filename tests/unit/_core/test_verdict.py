@@ -39,6 +39,60 @@ def test_host_state(results: dict[str, Any], state: str, message: str, reverted:
 
 
 @pytest.mark.parametrize(
+    ("results", "state", "message", "refused"),
+    [
+        pytest.param({"stage": OK, "drained": "still in web"}, "failed", "still in web", False, id="could not leave"),
+        pytest.param({"stage": OK, "activate": OK, "returned": "unhealthy"}, "failed", "unhealthy", True, id="refused"),
+        pytest.param(
+            {"stage": OK, "activate": OK, "returned": "unhealthy", "revert": OK},
+            "failed",
+            "unhealthy",
+            False,
+            id="back",
+        ),
+        pytest.param(
+            {"stage": OK, "activate": FAILED, "returned": "unhealthy"},
+            "failed",
+            "health check failed",
+            False,
+            id="both",
+        ),
+        pytest.param({"stage": OK, "activate": OK, "returned": ""}, "active", "", False, id="healthy there"),
+        pytest.param(
+            {"stage": OK, "activate": OK, "returned": "x", "gone": "terminated"}, "gone", "", False, id="gone"
+        ),
+        pytest.param({"stage": LOST, "drained": "x"}, "unreachable", "no route to host", False, id="never drained"),
+    ],
+)
+def test_load_balancers_have_a_say(results: dict[str, Any], state: str, message: str, refused: bool) -> None:
+    found = host_state(results)
+    assert (found["state"], found["message"], found["refused"]) == (state, message, refused)
+
+
+@pytest.mark.parametrize(
+    ("stage", "moves"),
+    [
+        pytest.param({"version": "2", "current": "1"}, True, id="another release"),
+        pytest.param({"version": "2", "current": "2"}, False, id="has it already"),
+        pytest.param({"version": "2", "current": None}, True, id="its first one"),
+        pytest.param({"outcome": "unchanged"}, False, id="the same settings"),
+        pytest.param({"outcome": "active"}, True, id="other settings"),
+        pytest.param({"version": "2", "current": "1", "failed": True}, False, id="not staged"),
+        pytest.param(None, False, id="nothing ran"),
+    ],
+)
+def test_whether_a_host_will_change(stage: Any, moves: bool) -> None:
+    assert host_state({"stage": stage})["moves"] is moves
+
+
+def test_those_that_have_the_release_and_are_not_wanted_are_listed() -> None:
+    refused = host_state({"stage": OK, "activate": OK, "returned": "unhealthy in web"})
+    found = verdict({"web-1": refused, "web-2": "active", "web-3": "failed"}, 2)
+    assert found.refused == ("web-1",) and found.failed == ("web-1", "web-3") and not found.halt
+    assert found.text[1] == "  web-1: failed: unhealthy in web"
+
+
+@pytest.mark.parametrize(
     ("states", "budget", "halt"),
     [
         pytest.param({"a": "active", "b": "staged"}, 0, False, id="all well"),

@@ -14,7 +14,13 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleFilterError
-from ansible_collections.sysops.dtk.plugins.filter import app_hosts, deploy_states, deploy_verdict, status_table
+from ansible_collections.sysops.dtk.plugins.filter import (
+    app_hosts,
+    deploy_states,
+    deploy_verdict,
+    status_table,
+    stragglers,
+)
 
 COLLECTIONS = Path(__file__).resolve().parents[3] / ".cache" / "collections"
 HOSTVARS: dict[str, dict[str, Any]] = {
@@ -99,6 +105,43 @@ def test_errors_are_errors_of_filters() -> None:
         filters(deploy_verdict)({}, "lots")
     with pytest.raises(AnsibleFilterError, match="action is 'paint'; it must be one of deploy, rollback, config"):
         filters(deploy_states)(HOSTVARS, ["web-1"], "paint")
+
+
+def test_what_module_targets_told_of_a_host_counts() -> None:
+    done = {"release_stage": {"changed": True}, "release_activate": {"current": "2"}}
+    late = {"web-2": "unhealthy in web after 6 s"}
+    hostvars = {
+        "web-1": {**done, "dtk_returned": {"late": late}},
+        "web-2": {**done, "dtk_returned": {"late": late}},
+        "web-3": {**done, "dtk_drained": {"skipped": True}, "dtk_returned": {"skipped": True}},
+        "web-4": {**done, "dtk_returned": {"msg": "Traceback", "failed": False}},
+        "web-5": {"release_stage": {"changed": True}, "dtk_drained": {"late": {"web-5": "still there"}}},
+        "web-6": {"release_stage": {"unreachable": True}},
+    }
+    states = filters(deploy_states)(hostvars, list(hostvars), "deploy", {"web-6": "terminated"})
+    assert {host: state["state"] for host, state in states.items()} == {
+        "web-1": "active",
+        "web-2": "failed",
+        "web-3": "active",
+        "web-4": "failed",
+        "web-5": "failed",
+        "web-6": "gone",
+    }
+    assert (states["web-2"]["refused"], states["web-4"]["message"]) == (True, "Traceback")
+    assert filters(deploy_verdict)(states, 3)["refused"] == ["web-2", "web-4"]
+
+
+def test_stragglers_of_an_inventory_that_has_changed() -> None:
+    hostvars = {
+        "web-1": {"release_stage": {}, "release_activate": {"current": "2"}},
+        "web-7": {"dtk_lifecycle_state": "Pending:Wait"},
+    }
+    rows = [{"name": "web-1"}, {"name": "web-7"}]
+    plan = {"app": "hello", "version": "2", "action": "deploy"}
+    assert [one["name"] for one in filters(stragglers)(hostvars, rows, plan)] == ["web-7"]
+    assert filters(stragglers)(hostvars, rows, plan, ["web-7", "web-7"]) == []
+    with pytest.raises(AnsibleFilterError, match="action is 'paint'"):
+        filters(stragglers)(hostvars, rows, {**plan, "action": "paint"})
 
 
 def test_a_host_that_never_answered_is_a_row() -> None:
