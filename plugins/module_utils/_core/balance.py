@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import PlanError
-from .server_role_keys import APP
 from .waves import Host
 
 IN_SERVICE = "InService"
@@ -236,6 +235,9 @@ def declared(load_balancer: Mapping[str, Any] | None, activation: str, env: str)
     """What an app's `load_balancer` means for a deploy, or PlanError with everything that is wrong with it."""
     if not load_balancer:
         return Declared()
+    # Here, since most runs have no use for it.
+    from .server_role_keys import APP
+
     shape = APP.keys["load_balancer"].shape
     problems = list(shape.problems(load_balancer, "load_balancer"))
     if problems:
