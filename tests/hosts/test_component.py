@@ -17,7 +17,7 @@ import yaml
 
 from tests.lab import Lab, containers
 from tests.lab.aws import BASE_PARAMETER, BUCKET, PROFILE
-from tests.lab.machine import podman
+from tests.lab.machine import podman, start_time
 
 COMPONENT = Path(__file__).with_name("component.yml")
 PROGRAM = b'echo "$* from an image" >/run/greeting\n'
@@ -228,3 +228,15 @@ def test_a_document_that_cannot_be_carried_out_is_refused_before_an_instance_sta
     assert state["status"] == "FAILED"
     assert "the step build.Update has the action UpdateOS, which is not carried out here" in state["reason"]
     assert workshop.instances(arn) == {}
+
+
+def test_a_lab_that_ends_takes_what_it_builds_along() -> None:
+    with Lab.up("component-ends", hosts=0) as lab:
+        workshop = Workshop(lab)
+        arns = [workshop.begin(document(build=[bash("Long", "echo begun", "sleep 600")])) for _ in range(2)]
+        wait_until(lambda: all("Stdout: begun" in workshop.log(arn) for arn in arns), lambda: map(workshop.log, arns))
+        assert len(workshop.hosts("build")) == 2
+        before = time.monotonic()
+    assert time.monotonic() - before < SECONDS / 4
+    assert containers.listed(containers.of_lab(lab.name)) == containers.snapshots(containers.of_lab(lab.name)) == []
+    assert start_time(lab.moto.pid) != lab.moto.started
