@@ -33,6 +33,7 @@ _TIME_MAX = 2**33  # seconds since 1970
 _ZSTD_BEGIN = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")  # a frame, or a skippable one: pzstd
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _BLOCK = 512
+_AHEAD = 8  # chunks that may be decompressed before they are wanted
 FOLDER_MODE = stat.S_IRWXU | stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH  # 0755
 
 _FOLDER, _FILE, _SYMLINK, _HARDLINK = "folder", "file", "symlink", "hardlink"
@@ -528,6 +529,58 @@ class _Decompressed:
                 return False
 
 
+class _Ahead:
+    """Readable over another one, read by a thread: fetching and decompressing go on while files are written."""
+
+    def __init__(self, source: Any) -> None:
+        import collections
+        import threading
+
+        self._source = source
+        self._chunks: collections.deque[bytes] = collections.deque()
+        self._changed = threading.Condition()
+        self._closed = self._ended = False
+        self._failure: BaseException | None = None
+        self._reader = threading.Thread(target=self._read_all, daemon=True)
+        self._reader.start()
+
+    def read(self, _size: int) -> bytes:
+        """The next chunk, none at the end; raises what the source raised, once all before it is read."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._chunks or self._ended)
+            if self._chunks:
+                self._changed.notify()
+                return self._chunks.popleft()
+        if self._failure:
+            raise self._failure
+        return b""
+
+    def close(self) -> None:
+        """Stop, also in the middle, and give the stream back to the caller."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._reader.join()
+        self._source.close()
+
+    def _read_all(self) -> None:
+        try:
+            while not self._closed:
+                data = self._source.read(CHUNK)
+                if not data:
+                    break
+                with self._changed:
+                    self._changed.wait_for(lambda: len(self._chunks) < _AHEAD or self._closed)
+                    self._chunks.append(data)
+                    self._changed.notify()
+        except BaseException as exc:
+            self._failure = exc
+        finally:
+            with self._changed:
+                self._ended = True
+                self._changed.notify()
+
+
 class _Zstd:
     """Readable over the zstd program, fed by a thread: Python has no zstd of its own before 3.14."""
 
@@ -605,9 +658,9 @@ class _Zstd:
 
 def _decompressor(archive_format: str, stream: Readable) -> Any:
     if archive_format == "tar.gz":
-        return _Decompressed(_Gzip, stream)
+        return _Ahead(_Decompressed(_Gzip, stream))
     if archive_format == "tar.xz":
-        return _Decompressed(_Xz, stream)
+        return _Ahead(_Decompressed(_Xz, stream))
     if archive_format == "tar.zst":
         return _Zstd(stream)
     raise ArchiveError(f"the archive format {archive_format!r} is unknown; use tar.gz, tar.xz or tar.zst")

@@ -12,6 +12,7 @@ import stat
 import subprocess
 import tarfile
 import tempfile
+import threading
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -427,3 +428,51 @@ def test_no_damage_leads_out_or_crashes(data: st.DataObject) -> None:
         assert os.listdir(top) == ["dest"]
     finally:
         shutil.rmtree(top)
+
+
+class Watched:
+    """A stream that remembers who reads it, and may break after a while."""
+
+    def __init__(self, data: bytes, breaks_after: int | None = None) -> None:
+        self.threads: set[str] = set()
+        self.position = 0
+        self._data = data
+        self._breaks_after = breaks_after
+
+    def read(self, size: int) -> bytes:
+        if self._breaks_after is not None and self.position >= self._breaks_after:
+            raise FetchError("the connection broke")
+        self.threads.add(threading.current_thread().name)
+        data = self._data[self.position : self.position + min(size, 1000)]
+        self.position += len(data)
+        return data
+
+
+@pytest.mark.parametrize("archive_format", ["tar.gz", "tar.xz"])
+def test_it_reads_on_while_files_are_written_and_leaves_no_thread(tmp_path: Path, archive_format: str) -> None:
+    before = threading.active_count()
+    stream = Watched(sample(archive_format=archive_format))
+    archive.extract(stream, archive_format, str(tmp_path))
+    assert stream.position == len(stream._data)
+    assert threading.current_thread().name not in stream.threads
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("archive_format", ["tar.gz", "tar.xz"])
+def test_a_stream_that_breaks_is_told_as_it_broke(tmp_path: Path, archive_format: str) -> None:
+    before = threading.active_count()
+    with pytest.raises(FetchError, match="the connection broke"):
+        archive.extract(Watched(sample(archive_format=archive_format), 50_000), archive_format, str(tmp_path))
+    assert threading.active_count() == before
+
+
+def test_an_archive_that_is_refused_at_its_beginning_is_not_read_to_its_end(tmp_path: Path) -> None:
+    """And whoever reads on afterwards, for the hash, is the only one."""
+    before = threading.active_count()
+    data = pack(symlink("evil", "/etc/passwd"), member("padding", os.urandom(20 * archive.CHUNK)))
+    stream = Watched(data)
+    with pytest.raises(ArchiveError, match="evil"):
+        archive.extract(stream, "tar.gz", str(tmp_path))
+    assert threading.active_count() == before
+    assert 0 < stream.position < len(data)
+    assert stream.read(10) == data[stream.position - 10 : stream.position]
