@@ -26,7 +26,11 @@ STDLIB = frozenset(sys.stdlib_module_names) | {"__future__"}
 KINDS = ("action", "callback", "filter", "inventory", "lookup", "modules")
 MAX_LINES_OF_A_MODULE = 150
 # Libraries that a host may lack: imported where they are needed, by these files only.
-OPTIONAL_ON_HOSTS = {"fetch.py": frozenset({"boto3", "botocore"}), "config_schema.py": frozenset({"jsonschema"})}
+OPTIONAL_ON_HOSTS = {
+    "fetch.py": frozenset({"boto3", "botocore"}),
+    "config_schema.py": frozenset({"jsonschema"}),
+    "role_file.py": frozenset({"yaml"}),
+}
 
 
 @dataclass(frozen=True)
