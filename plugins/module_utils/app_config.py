@@ -23,7 +23,7 @@ from ._host.errors import ConfigError, HostError
 from ._host.lock import app_lock
 from ._host.state import State, load
 
-__all__ = ["OPTIONS", "HostError", "answer", "check_keys", "check_settings", "failure"]
+__all__ = ["OPTIONS", "HostError", "answer", "check_keys", "check_settings", "converge", "failure"]
 
 Options = Mapping[str, Any]
 
@@ -61,7 +61,7 @@ OPTIONS: dict[str, Any] = {
 def answer(options: Options, check: bool, diff: bool = False) -> dict[str, Any]:
     """Bring the files to the wanted state; the module's result, in trouble too."""
     try:
-        return _converge(options, check, diff)
+        return converge(options, check, diff)
     except HostError as exc:
         return failure(exc, options)
 
@@ -113,7 +113,8 @@ class _Task:
         return self.note is not None
 
 
-def _converge(options: Options, check: bool, diff: bool) -> dict[str, Any]:
+def converge(options: Options, check: bool, diff: bool = False) -> dict[str, Any]:
+    """As `answer`, but raises HostError."""
     layout = ConfigLayout(options["app"], options["root"])
     note = None if has_release(layout) else _NO_RELEASE.format(app=layout.app)
     task = _Task(options, layout, _spec(options, alone=note is not None), note, check)

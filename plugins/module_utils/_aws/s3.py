@@ -46,7 +46,12 @@ def presigned(bucket: str, key: str, seconds: int) -> str:
     """A link to an object that is good for a while; signed here, no call is made."""
     with translated(f"sign a link to s3://{bucket}/{key}"):
         # The older signature, which botocore still prefers in some regions, opens no object that KMS encrypts.
-        client = session.client("s3", signature_version="s3v4")
+        return link(session.client("s3", signature_version="s3v4"), bucket, key, seconds)
+
+
+def link(client: Any, bucket: str, key: str, seconds: int) -> str:
+    """As `presigned`, by a client that signs with version 4."""
+    with translated(f"sign a link to s3://{bucket}/{key}", client):
         return client.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=seconds)
 
 

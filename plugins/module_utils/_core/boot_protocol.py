@@ -58,12 +58,14 @@ class Local:
     """What the host itself knows about one of its apps.
 
     fence: highest slot that acted here. refused: releases that are not worth another try on a host in service.
+    settings: whether the app's settings are to be written before it is activated.
     """
 
     app: str
     current: str | None = None
     fence: int = 0
     refused: tuple[str, ...] = ()
+    settings: bool = False
 
 
 @dataclass(frozen=True)
@@ -198,10 +200,9 @@ class Joined:
 
 @dataclass(frozen=True)
 class Looked:
-    """settings: whether the apps' settings are to be written before anything is activated."""
+    """All apps of the host."""
 
     apps: tuple[Local, ...]
-    settings: bool = False
 
 
 @dataclass(frozen=True)
@@ -248,7 +249,6 @@ class Boot:
     at: str = "heartbeat"
     joined: bool = False
     place: str | None = None
-    settings: bool = False
     apps: tuple[App, ...] = ()
     todo: tuple[Any, ...] = ()
     tries: int = 0
@@ -295,7 +295,7 @@ def _looked(clock: _Clock, boot: Boot, outcome: Outcome) -> Turn:
         return _again(clock, boot, outcome.reason)
     known = {app.name: app for app in boot.apps}
     apps = tuple(replace(known.get(local.app, App(local)), local=local) for local in outcome.apps)
-    boot = replace(boot, apps=apps, settings=outcome.settings)
+    boot = replace(boot, apps=apps)
     return (replace(boot, at="read"), _read_log(boot)) if apps else _report(boot)
 
 
@@ -347,7 +347,7 @@ def _decide(clock: _Clock, boot: Boot) -> Turn:
     if boot.place != WARMING:
         for app in todo:
             what = (app.name, app.seen.stable, app.seen.n)
-            acts += [Configure(*what), Activate(*what)] if boot.settings else [Activate(*what)]
+            acts += [Configure(*what), Activate(*what)] if app.local.settings else [Activate(*what)]
     return _act(clock, replace(boot, todo=tuple(acts)))
 
 
@@ -373,12 +373,16 @@ def _is_the_deployers(app: App) -> bool:
     return app.claimed and not (app.seen.over and app.local.current is None)
 
 
+def _failures(boot: Boot) -> list[App]:
+    return [app for app in boot.apps if app.state == FAILED]
+
+
 def _act(clock: _Clock, boot: Boot) -> Turn:
     if boot.todo and clock.now >= clock.rules.deadline:
         return _give_up(boot, boot.reason or f"the deadline is over before {boot.todo[0].app} could be brought up")
     if boot.todo:
         return replace(boot, at="act"), boot.todo[0]
-    failed = [app for app in boot.apps if app.state == FAILED]
+    failed = _failures(boot)
     if failed and boot.place is None:
         return replace(boot, at="blame"), AskPlace()
     if failed and not _is_told(boot, failed):
@@ -418,7 +422,7 @@ def _with(boot: Boot, name: str, change: Callable[[App], App]) -> Boot:
 
 def _blamed(clock: _Clock, boot: Boot, outcome: Outcome) -> Turn:
     if isinstance(outcome, Failed):
-        return _again(clock, boot, outcome.reason)
+        return _again(clock, boot, _failures(boot)[0].reason)
     return _act(clock, replace(boot, place=outcome.place))
 
 

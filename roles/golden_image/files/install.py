@@ -53,6 +53,16 @@ set -eu
 export HOME="${{HOME:-/root}}" LC_ALL=C.UTF-8 ANSIBLE_CONFIG={root}/bin/ansible.cfg
 exec {root}/venv/bin/ansible-playbook "$@"
 """
+# The collection is found by PYTHONPATH. A cwd would come before it, and whoever may write there would run here.
+CONVERGE = """\
+#!/bin/sh
+# Brings this machine to the releases that the deploy logs of its apps call stable; `dtk-converge --help`.
+set -eu
+cd /
+export PYTHONPATH={root}/collections LC_ALL=C.UTF-8
+exec {root}/venv/bin/python -m ansible_collections.sysops.dtk.plugins.module_utils.converge "$@"
+"""
+PROGRAMS = {"dtk-playbook": PLAYBOOK, "dtk-converge": CONVERGE}
 
 
 class InstallError(Exception):
@@ -127,6 +137,7 @@ def make(runtime: Path, root: Path) -> None:
             shutil.copytree(BUNDLE / part, runtime / part)
         else:
             (runtime / part).mkdir()
+    compile_modules(runtime)
     write_bin(runtime / "bin", root)
     os.sync()  # the marker must not survive a crash that the files did not
     (runtime / MARKER).touch()
@@ -138,6 +149,13 @@ def install_wheels(python: Path) -> None:
     command = [str(python), "-m", "pip", "install", "--quiet", "--no-index", "--no-cache-dir", "--no-input"]
     command += ["--disable-pip-version-check", "--root-user-action=ignore", f"--find-links={BUNDLE / 'wheels'}"]
     run([*command, "--require-hashes", f"--requirement={BUNDLE / 'requirements.txt'}"], PYTHONPATH=str(pip))
+
+
+def compile_modules(runtime: Path) -> None:
+    """What programs import, so that none of them does it again and again where it may not write."""
+    folders = [str(path) for path in runtime.glob("collections/ansible_collections/*/*/plugins/module_utils")]
+    if folders:
+        run([str(runtime / "venv" / "bin" / "python"), "-m", "compileall", "-q", *folders])
 
 
 def run(command: list[str], **environ: str) -> None:
@@ -152,9 +170,10 @@ def write_bin(folder: Path, root: Path) -> None:
     folder.mkdir()
     (folder / "ansible.cfg").write_text(SETTINGS.format(root=root), encoding="utf-8")
     (folder / "localhost").write_text(INVENTORY, encoding="utf-8")
-    program = folder / "dtk-playbook"
-    program.write_text(PLAYBOOK.format(root=root), encoding="utf-8")
-    program.chmod(0o755)
+    for name, text in PROGRAMS.items():
+        program = folder / name
+        program.write_text(text.format(root=root), encoding="utf-8")
+        program.chmod(0o755)
 
 
 def switch(link: Path, target: str) -> bool:

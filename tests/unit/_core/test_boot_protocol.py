@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -116,7 +117,7 @@ def test_a_host_publishes_first_and_looks_second() -> None:
 
 
 def test_every_release_is_on_the_disk_before_the_first_one_is_activated() -> None:
-    host = Host(API, WEB, Look=Looked((API, WEB), settings=True))
+    host = Host(replace(API, settings=True), replace(WEB, settings=True))
     assert host.run().ok
     assert [(type(effect).__name__, effect.app) for effect in host.all(Stage, Configure, Activate)] == [
         ("Stage", "api"),
@@ -150,7 +151,7 @@ def test_during_a_deploy_a_new_host_comes_up_on_what_is_stable() -> None:
 
 
 def test_on_the_way_into_a_warm_pool_releases_are_staged_and_nothing_else() -> None:
-    host = Host(API, WEB, Heartbeat=Joined(WARMING), Look=Looked((API, WEB), settings=True))
+    host = Host(replace(API, settings=True), WEB, Heartbeat=Joined(WARMING))
     assert host.run().ok
     assert host.words() == ["Heartbeat", "Look", "ReadLog", "Stage", "Stage", "Report", "Complete"]
     assert host.all(Report)[0].rows[0] == Row("api", "1.0.0", 4, "staged")
@@ -226,7 +227,7 @@ def test_a_newer_slot_that_has_acted_here_sends_the_host_back_to_the_log() -> No
 )
 def test_what_fails_once_is_tried_again(kind: str) -> None:
     good = {"Heartbeat": Joined(None), "ReadLog": Log((TOP,)), "AskPlace": Joined(PENDING)}
-    good["Look"] = Looked((API,), settings=True)
+    good["Look"] = Looked((replace(API, settings=True),))
     host = Host(**{**good, kind: [Failed("no answer"), good.get(kind, Done())]})
     assert host.run() == End(True)
     assert host.all(Wait) == [Wait(2, "no answer")]
@@ -256,7 +257,7 @@ def test_a_host_that_nobody_told_its_group_has_nobody_to_tell() -> None:
 
 
 def test_nothing_is_begun_after_the_deadline() -> None:
-    host = Host(API, WEB, Look=Looked((API, WEB)), Stage=Done(), seconds=22)
+    host = Host(API, WEB, Stage=Done(), seconds=22)
     ended = host.run()
     assert not ended.ok
     assert "the deadline is over before api could be brought up" in ended.reason
@@ -274,6 +275,12 @@ def test_the_reason_of_the_last_failure_is_the_one_that_is_told() -> None:
     assert host.run().reason == "not healthy"
 
 
+def test_the_reason_is_told_whatever_the_group_answers() -> None:
+    host = Host(Activate=Failed("not healthy"), AskPlace=Failed("no answer"))
+    assert host.run() == End(False, "not healthy")
+    assert host.all(Complete) == [Complete(ABANDON, "not healthy")]
+
+
 def test_giving_up_is_told_until_it_is_heard_or_too_late() -> None:
     heard = Host(Activate=Failed("not healthy"), Complete=[Failed("throttled"), Failed("throttled"), Done()])
     assert heard.run() == End(False, "not healthy")
@@ -284,7 +291,7 @@ def test_giving_up_is_told_until_it_is_heard_or_too_late() -> None:
 
 
 def test_one_app_that_fails_does_not_keep_the_others_from_coming_up() -> None:
-    host = Host(API, WEB, Look=Looked((API, WEB)), Stage=failing("api"))
+    host = Host(API, WEB, Stage=failing("api"))
     assert not host.run().ok
     assert host.all(Activate) == [Activate("web", "1.0.0", 4)]
     rows = host.all(Report)[-1].rows
@@ -321,7 +328,7 @@ def test_the_claim_of_a_dead_deploy_holds_up_only_what_serves(current: str | Non
 
 
 def test_a_bad_release_is_tried_once_on_a_host_in_service() -> None:
-    host = Host(API, WEB, Look=Looked((API, WEB)), AskPlace=Joined(SERVING), Activate=failing("api", "not healthy"))
+    host = Host(API, WEB, AskPlace=Joined(SERVING), Activate=failing("api", "not healthy"))
     assert host.run() == End(False, "not healthy")
     assert [effect.app for effect in host.all(Activate)] == ["api", "web"]
     (report,) = host.all(Report)
