@@ -16,6 +16,22 @@ from tests.lab import Lab
 
 from .conftest import ROOT, Fleet, Run
 
+# A test of the estate, on a fresh instance of the image.
+SMOKE = """
+- name: Smoke
+  hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: Smoke | Ask whether the app would start with the machine
+      ansible.builtin.command: {argv: [systemctl, is-enabled, hello.service]}
+      register: asked
+      changed_when: false
+
+    - name: Smoke | The image is what the server role says
+      ansible.builtin.assert:
+        that: [dtk_server_role.name == 'web', colour == 'blue', asked.stdout == 'enabled']
+"""
+
 
 @pytest.fixture(scope="module")
 def bakery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
@@ -23,8 +39,14 @@ def bakery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     work = tmp_path_factory.mktemp("bakery")
     estate = work / "estate"
     shutil.copytree(ROOT / "inventories" / "demo", estate)
+    (work / "tests").mkdir()
+    (work / "tests" / "smoke.yml").write_text(SMOKE)
     with Lab.up("bake", hosts=0) as lab:
-        yield Fleet(lab, work, inventory=estate)
+        fleet = Fleet(lab, work, inventory=estate)
+        change(
+            fleet, image={"base": "ssm:/dtk/base/debian-12", "tests": ["tests/smoke.yml"], "vars": {"colour": "blue"}}
+        )
+        yield fleet
 
 
 def bake(fleet: Fleet, *flags: str, playbook: str = "bake", **extra: Any) -> Run:
@@ -104,7 +126,7 @@ def test_what_is_not_given_is_asked_for(bakery: Fleet, extra: dict[str, str], me
         ({"base": "ssm:/dtk/base/no-such"}, "/dtk/base/no-such"),
         ({"base": "ami-0123456789abcdef0"}, "ami-0123456789abcdef0"),
         ({"roles": ["hardening"]}, "The role hardening is not in the estate"),
-        ({"tests": ["tests/smoke.yml"]}, "tests/smoke.yml is not there. Correct image.tests of the server role."),
+        ({"tests": ["tests/no.yml"]}, "tests/no.yml is not there. Correct image.tests of the server role."),
     ],
 )
 def test_an_image_that_cannot_be_made_is_refused_before_anything_is(
@@ -130,6 +152,7 @@ def test_the_life_of_an_image(bakery: Fleet) -> None:
     first = bake(bakery)
     assert first.rc == 0 and "IMAGE web: built" in first.text, first.out
     assert "BUILDING" in first.out and "TESTING" in first.out, "the wait shows how far it is"
+    assert "Smoke | The image is what the server role says" in build_log(bakery)
     (ami,) = amis(bakery)
     assert list(images(bakery).values()) == ["AVAILABLE"]
     assert pointer(bakery, "candidate") == ami and pointer(bakery, "current") is None
@@ -159,6 +182,16 @@ def test_the_life_of_an_image(bakery: Fleet) -> None:
     assert back.rc == 0 and "there already, nothing built" in back.text, back.out
     assert pointer(bakery, "candidate") == ami
     assert set(amis(bakery)) == {ami, new}
+
+
+def build_log(fleet: Fleet) -> str:
+    """What the first image's build said."""
+    (arn,) = images(fleet)
+    version, build = arn.split("/")[-2:]
+    found = fleet.lab.boto("logs").get_log_events(
+        logGroupName="/aws/imagebuilder/dtk-web", logStreamName=f"{version}/{build}", startFromHead=False
+    )
+    return "\n".join(event["message"] for event in found["events"])
 
 
 def boots_and_serves(fleet: Fleet, ami: str) -> None:
