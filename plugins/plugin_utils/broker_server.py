@@ -61,7 +61,9 @@ def serve(listener: socket.socket, has_ended: Callable[[float], bool]) -> None:
 def end_of(owner: int, pidfd: int | None) -> Callable[[float], bool]:
     """A function that waits so many seconds for the end of a process, and tells whether it came."""
     if pidfd is not None:
-        return lambda seconds: bool(select.select([pidfd], [], [], seconds)[0])
+        ends = select.poll()  # not select(), which ends at descriptor 1023
+        ends.register(pidfd, select.POLLIN)
+        return lambda seconds: bool(ends.poll(seconds * 1000))
     born = _birth(owner)
     never = threading.Event()
 

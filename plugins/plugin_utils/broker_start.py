@@ -53,7 +53,10 @@ def start(folder: str) -> None:
         setup_pipe.write(json.dumps(setup).encode() + b"\n")
         setup_pipe.flush()
         # It closes its end when it is ready, and also when it fails.
-        if select.select([output], [], [], _START_SECONDS)[0] and output.read() == b"ready":
+        # Not select(), which ends at descriptor 1023.
+        ready = select.poll()
+        ready.register(output, select.POLLIN)
+        if ready.poll(_START_SECONDS * 1000) and output.read() == b"ready":
             return
         process.kill()
         raise OSError((errors.read().decode(errors="replace").strip().splitlines() or ["it did not answer"])[-1])

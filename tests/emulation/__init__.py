@@ -38,7 +38,7 @@ from tests.fakes.elbv2 import TargetHealth
 from tests.fakes.imagebuilder import SERVICE as IMAGE_BUILDER
 from tests.fakes.imagebuilder.job import Builder
 
-from .clients import ACCESS_KEY, SECRET_KEY, make
+from .clients import ACCESS_KEY, SECRET_KEY, close, make
 from .paging import CUT_HERE, limit_key
 from .server import RESET, Application, Server
 from .trouble import Rule
@@ -79,6 +79,7 @@ class Emulation:
             yield cls(server)
         finally:
             server.stop()
+            close(server.endpoint)
 
     @property
     def balancers(self) -> TargetHealth:

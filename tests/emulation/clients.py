@@ -18,12 +18,13 @@ ACCESS_KEY, SECRET_KEY = "an-access-key", "not-a-secret-at-all"
 # In the user agent of calls between services: no test has made them, so none counts or disturbs them.
 BY_A_SERVICE = "an-emulated-service"
 _LOCK = threading.Lock()
+_OPEN: dict[str, list[Any]] = {}
 
 
 def make(service: str, endpoint: str, region: str, config: Config | None = None) -> Any:
     """A new client, cheaply: what a session has read of botocore's models is not read again."""
     with _LOCK:
-        return _session().client(
+        client = _session().client(
             service,
             endpoint_url=endpoint,
             region_name=region,
@@ -31,6 +32,15 @@ def make(service: str, endpoint: str, region: str, config: Config | None = None)
             aws_secret_access_key=SECRET_KEY,
             config=config,
         )
+        _OPEN.setdefault(endpoint, []).append(client)
+        return client
+
+
+def close(endpoint: str) -> None:
+    """Let go of the connections to a server that has ended: a suite starts hundreds, and descriptors run out."""
+    with _LOCK:
+        for client in _OPEN.pop(endpoint, []):
+            client.close()
 
 
 @functools.cache

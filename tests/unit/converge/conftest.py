@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,5 +24,7 @@ def running() -> Iterator[Emulation]:
 def world(running: Emulation, tmp_path: Path) -> Iterator[World]:
     with worlds(running, tmp_path) as world:
         yield world
+    # The program's clients are rings of objects, and each holds a connection of which this process has both ends.
+    gc.collect()
     running.reset()
     running.reset_data()
