@@ -16,6 +16,7 @@ from tests.lab import Lab
 
 from .conftest import ROOT, Fleet, Run
 
+ALICE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB1YW5uYSB0aGlzIGlzIG5vdCBhIHJlYWwga2V5IQ alice"
 # A test of the estate, on a fresh instance of the image.
 SMOKE = """
 - name: Smoke
@@ -46,6 +47,7 @@ def bakery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         change(
             fleet, image={"base": "ssm:/dtk/base/debian-12", "tests": ["tests/smoke.yml"], "vars": {"colour": "blue"}}
         )
+        change(fleet, users=[{"name": "alice", "authorized_keys": [ALICE]}])
         yield fleet
 
 
@@ -199,6 +201,8 @@ def boots_and_serves(fleet: Fleet, ami: str) -> None:
     (host,) = fleet.lab.launch(1, image_id=ami)
     assert host.exec(["systemctl", "is-enabled", "hello.service"]).stdout.strip() == "enabled"
     assert host.exec(["systemctl", "is-active", "hello.service"], check=False).stdout.strip() == "inactive"
+    keys = host.exec(["cat", "/home/alice/.ssh/authorized_keys"]).stdout
+    assert ALICE.split()[1] in keys, "people of the server role can log in"
     assert fleet.publish("1.0.0").rc == 0
     run = fleet.play("deploy", version="1.0.0")
     assert run.rc == 0, run.out
