@@ -1,8 +1,8 @@
 # Copyright (c) 2026, the Deploy Toolkit authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""python -m tests.server_role: write what is made from the keys of a server role, the JSON Schema and the tables of
-docs/server_role.md. A unit test tells when that is needed."""
+"""python -m tests.server_role: write what is made from the keys of a server role and its fleet, the JSON Schema and the
+tables of docs/server_role.md and docs/fleet.md. A unit test tells when that is needed."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = ROOT / "schemas" / "server_role.schema.json"
 PAGE = ROOT / "docs" / "server_role.md"
+FLEET_PAGE = ROOT / "docs" / "fleet.md"
 _COLLECTIONS = ROOT / ".cache" / "collections"
 _ROLE, _APP = "dtk_server_role", "dtk_apps.<app>"
 # Which keys stand in which table: the first that a path begins with.
@@ -36,18 +37,30 @@ _LEFT_OUT = (
 
 def schema() -> str:
     """The JSON Schema as its file should be."""
-    from ansible_collections.sysops.dtk.plugins.module_utils import server_roles
+    from ansible_collections.sysops.dtk.plugins.module_utils import fleets
 
-    return json.dumps(server_roles.schema(), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(fleets.schema(), indent=1, ensure_ascii=False) + "\n"
 
 
 def page(text: str) -> str:
     """The page with its tables as they should be; what is between the marks is replaced."""
-    for name, table in {**_tables(), "sandbox": _sandbox()}.items():
+    return _filled(text, {**_tables(), "sandbox": _sandbox()})
+
+
+def fleet_page(text: str) -> str:
+    """The same of the page of fleets."""
+    from ansible_collections.sysops.dtk.plugins.module_utils._core import fleet_keys, shape
+
+    rows = [_row(path.removeprefix("."), key, "")[:-1] for path, key in shape.rows(fleet_keys.ONE_ENV, "")]
+    return _filled(text, {"fleet": _markdown(("key", "it is", "default", "what for"), rows)})
+
+
+def _filled(text: str, tables: dict[str, str]) -> str:
+    for name, table in tables.items():
         mark = re.compile(rf"(<!-- keys: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         text, count = mark.subn(lambda found, table=table: f"{found[1]}{table}{found[2]}", text)
         if count != 1:
-            raise ValueError(f"{PAGE.name} has {count} places for the table {name}")
+            raise ValueError(f"the page has {count} places for the table {name}")
     return text
 
 
@@ -118,8 +131,9 @@ def _markdown(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 def main() -> None:
     sys.path.insert(0, str(_COLLECTIONS))
     SCHEMA.write_text(schema(), encoding="utf-8")
-    if PAGE.exists():
-        PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    for path, made in ((PAGE, page), (FLEET_PAGE, fleet_page)):
+        if path.exists():
+            path.write_text(made(path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":
