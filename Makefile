@@ -5,6 +5,8 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 BIN := .cache/venv/bin
+# Tests wait for processes and servers that they start, so more of them than processors keep these busy.
+WORKERS := $(shell echo $$(( $$(nproc) * 2 )))
 VENV := .cache/venv/.stamp-$(shell sha256sum requirements-dev.txt | cut -c1-12)
 LINK := .cache/collections/ansible_collections/sysops/dtk
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -35,11 +37,12 @@ sanity: $(VENV) ## ansible-test sanity
 
 unit: $(VENV) $(LINK) ## Tests without hosts; no root needed
 	@echo "== unit"
-	$(BIN)/pytest --numprocesses auto tests/unit
+	$(BIN)/pytest --numprocesses $(WORKERS) tests/unit
 
 hosts: install $(LINK) ready ## Tests of the code that runs on a host, on a real one; root
 	@echo "== hosts"
-	$(BIN)/pytest tests/hosts tests/lab
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup tests/hosts
+	$(BIN)/pytest tests/lab
 
 molecule: install $(LINK) ready ## The roles on real hosts; root
 	@echo "== molecule"
@@ -47,7 +50,7 @@ molecule: install $(LINK) ready ## The roles on real hosts; root
 
 e2e: install ready ## Deploys from end to end, and kill tests, on a fleet; root
 	@echo "== e2e"
-	$(BIN)/pytest tests/e2e
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup tests/e2e
 
 bench: install ready ## Every benchmark; the figures go to build/bench.json
 	@$(BIN)/python -m tests.benchmarks

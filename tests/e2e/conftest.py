@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the Deploy Toolkit authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One fleet of real hosts for the whole end-to-end run; every test begins with all of it on release 1.0.0."""
+"""A fleet of real hosts, one for each worker; every test begins with all of it on release 1.0.0."""
 
 from __future__ import annotations
 
@@ -218,8 +218,8 @@ class Fleet:
 
 
 @pytest.fixture(scope="session")
-def whole_fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    with Lab.up("e2e", hosts=4) as lab:
+def whole_fleet(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Fleet]:
+    with Lab.up(f"e2e-{worker_id}", hosts=4) as lab:
         fleet = Fleet(lab, tmp_path_factory.mktemp("elsewhere"))
         for version, kwargs in {
             "1.0.0": {},

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the Deploy Toolkit authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One real systemd host with three releases of hello staged on it; every test begins with 1.0.0 active and healthy."""
+"""A real systemd host, one for each worker, with three releases of hello; every test begins with 1.0.0 active."""
 
 from __future__ import annotations
 
@@ -189,9 +189,9 @@ class Hello:
 
 
 @pytest.fixture(scope="session")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hello]:
+def installed(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Hello]:
     work = tmp_path_factory.mktemp("artifacts")
-    with Lab.up("hosts", hosts=1) as lab:
+    with Lab.up(f"hosts-{worker_id}", hosts=1) as lab:
         app = Hello(lab)
         app.install()
         for version in (GOOD, NEW, BROKEN):
