@@ -26,7 +26,7 @@ def members(client: Any) -> dict[str, dict[str, Any]]:
         for page in pages(client, "describe_auto_scaling_groups", _GROUPS_PER_PAGE):
             for group in page["AutoScalingGroups"]:
                 name = group["AutoScalingGroupName"]
-                waiting = _warm(client, name) if group.get("WarmPoolConfiguration") else []
+                waiting = warm(client, name) if group.get("WarmPoolConfiguration") else []
                 found.update((one["InstanceId"], _member(name, one)) for one in [*group.get("Instances", ()), *waiting])
     return found
 
@@ -49,7 +49,8 @@ def _group(found: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _warm(client: Any, name: str) -> list[dict[str, Any]]:
+def warm(client: Any, name: str) -> list[dict[str, Any]]:
+    """The instances of a group's warm pool, as Auto Scaling describes them."""
     found: list[dict[str, Any]] = []
     for page in pages(client, "describe_warm_pool", _INSTANCES_PER_PAGE, AutoScalingGroupName=name):
         found += page.get("Instances", ())

@@ -23,6 +23,8 @@ from .errors import HeldError, LogError, NotOursError
 MAX_BYTES = 4096
 MAX_PREVIOUS = 10
 KEEP = 20
+# The kind of a claim under which no app changes, but the image of the instances below all of them.
+AMI = "ami"
 # Below this many kept slots a writer that slept for long could not tell a pruned slot from a free one.
 MIN_KEEP = 10
 
@@ -74,6 +76,8 @@ class Claim:
     process: str | None = None
     why: str = ""
 
+
+_DOINGS = {"config": "change of settings", AMI: "an image is being rolled out, {release}"}
 
 EMPTY = Slot(n=0, stable=None, target=None, previous=(), by="", at="", why="")
 
@@ -198,7 +202,7 @@ def holder_text(held: Target) -> str:
     """Who holds the app, in words."""
     since = f" since {held.since}" if held.since else ""
     url = f", {held.job_url}" if held.job_url else ""
-    doing = "change of settings" if held.kind == "config" else f"{held.kind} of {held.release}"
+    doing = _DOINGS.get(held.kind, "{kind} of {release}").format(kind=held.kind, release=held.release)
     return f"{held.owner}{since} until {held.lease_until} ({doing}, id {held.id}{url})"
 
 

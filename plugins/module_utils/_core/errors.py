@@ -41,3 +41,7 @@ class ConfigTreeError(CoreError):
 
 class ImageError(CoreError):
     """An image, or what makes images, that cannot be had as asked."""
+
+
+class RefreshError(CoreError):
+    """An instance refresh that cannot be had as asked, or that did not end well."""
