@@ -67,9 +67,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--state", default=Orders.state, help="folder for what a later run needs; %(default)s")
     parser.add_argument("--run", default=Orders.run, help="folder for what lasts until the next boot; %(default)s")
     given = parser.parse_args(arguments)
-    journal = Journal(sys.stdout, marked="JOURNAL_STREAM" in os.environ)
+    journal = Journal(sys.stdout, _is_the_journal(sys.stdout))
     orders = Orders(given.config, given.state, given.run, given.now, given.check)
     return _prepare(orders, journal) if given.prepare else run(orders, journal)
+
+
+def _is_the_journal(output: Any) -> bool:
+    """Whether systemd takes the lines. Who runs below a service and reads them himself has its variable, too."""
+    stream = os.environ.get("JOURNAL_STREAM")
+    if not stream:
+        return False
+    status = os.fstat(output.fileno())
+    return stream == f"{status.st_dev}:{status.st_ino}"
 
 
 def run(orders: Orders, journal: Journal) -> int:

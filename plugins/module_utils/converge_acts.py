@@ -17,7 +17,7 @@ from typing import Any
 from ._aws.boot_session import Clients
 from ._aws.errors import AwsError
 from ._core import boot_facts, boot_protocol
-from ._core.boot_protocol import Behind, Done, Failed, Joined, Local, Log, Looked, Seen
+from ._core.boot_protocol import Behind, Done, Failed, Joined, Local, Log, Looked, Nobodys, Seen
 from ._core.errors import CoreError
 from ._host import imds, role_file
 from ._host.errors import FenceError, HostError
@@ -162,11 +162,20 @@ class Acts:
         if self._trouble:
             return Failed(self._trouble)
         tags = self._metadata.tags(boot_facts.TAGS_READ) if self._metadata else {}
+        if self._is_nobodys(tags):
+            return Nobodys(
+                f"this host is in no group and has no tag {boot_facts.ENV}: there is nothing that it should be"
+            )
         document, source = role_file.read(self.options["server_role"], "" if self.orders.check else self.orders.role)
         self._facts = boot_facts.facts(self.options, tags, document, source)
         found = tuple(self._local(app) for app in self._facts.apps)
         self._tell_env([local.app for local in found if local.settings])
         return Looked(found)
+
+    def _is_nobodys(self, tags: Mapping[str, str]) -> bool:
+        """Such as an instance that an image is built or tested on. Whoever asks for it by hand means this host."""
+        known = self.options["env"] or tags.get(boot_facts.ENV)
+        return self._metadata is not None and self._target is None and not known and not self.orders.by_hand
 
     def _local(self, app: str) -> Local:
         from ._host.state import link_version, load

@@ -8,10 +8,11 @@
 
     python -m tests.fakes.imds --endpoint http://127.0.0.1:5005 --map instances.json --listen 10.88.0.1:80
 
-Who calls is known by its address, or by the address that it calls (`--listen 127.0.0.2:80=i-0123456789abcdef0`). The
-file is {"peer address": "instance id"} and is read again whenever it changes. What is answered comes from the emulated
-EC2, IAM and Auto Scaling at that moment; these requests count for nobody. An instance's own metadata options apply:
-whether it has the service at all, needs a token, and sees its tags. Hop limits do not.
+Who calls is known by the address that it calls (`--listen 127.0.0.2:80=i-0123456789abcdef0`), or by its own: as the
+file says, {"peer address": "instance id"}, which is read again whenever it changes; else as the instance's private one.
+What is answered comes from the emulated EC2, IAM and Auto Scaling at that moment; these requests count for nobody. An
+instance's own metadata options apply: whether it has the service at all, needs a token, and sees its tags. Hop limits
+do not.
 """
 
 from __future__ import annotations
@@ -79,6 +80,13 @@ class Metadata:
             return None
         (found,) = reservation["Instances"]
         return dict(found) if found["State"]["Name"] in {"pending", "running", "stopping", "shutting-down"} else None
+
+    def at(self, address: str) -> str:
+        """The running instance that has this private address."""
+        filters = {"private-ip-address": address, "instance-state-name": "running"}
+        asked = [{"Name": name, "Values": [value]} for name, value in filters.items()]
+        found = self._client("ec2").describe_instances(Filters=asked)["Reservations"]
+        return next((str(one["InstanceId"]) for reservation in found for one in reservation["Instances"]), "")
 
     def tree(self, instance: dict[str, Any]) -> Tree:
         return {
@@ -289,7 +297,8 @@ class Imds:
         with self._lock:
             if self._map_file:
                 self._read_map(self._map_file)
-            return self._assigned.get(peer) or self._from_file.get(peer, "")
+            known = self._assigned.get(peer) or self._from_file.get(peer, "")
+        return known or self.metadata.at(peer)
 
     def _read_map(self, path: Path) -> None:
         with contextlib.suppress(FileNotFoundError):

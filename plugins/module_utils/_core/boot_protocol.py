@@ -100,7 +100,7 @@ class Heartbeat:
 
 @dataclass(frozen=True)
 class Look:
-    """Read what this host is and has. -> Looked, Failed"""
+    """Read what this host is and has. -> Looked, Nobodys, Failed"""
 
 
 @dataclass(frozen=True)
@@ -206,6 +206,13 @@ class Looked:
 
 
 @dataclass(frozen=True)
+class Nobodys:
+    """Nobody has this host in an env or in a group: there is nothing that it should be."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class Log:
     """The tops, in the order in which they were asked for."""
 
@@ -213,7 +220,7 @@ class Log:
 
 
 Effect = Union[Heartbeat, Look, ReadLog, AskPlace, Stage, Configure, Activate, Report, Wait, Complete, End]
-Outcome = Union[Done, Failed, Behind, Joined, Looked, Log]
+Outcome = Union[Done, Failed, Behind, Joined, Looked, Nobodys, Log]
 
 # --- the state ------------------------------------------------------------------------------------------------------
 
@@ -293,6 +300,8 @@ def _look(boot: Boot) -> Turn:
 def _looked(clock: _Clock, boot: Boot, outcome: Outcome) -> Turn:
     if isinstance(outcome, Failed):
         return _again(clock, boot, outcome.reason)
+    if isinstance(outcome, Nobodys):
+        return boot, End(True, outcome.reason)
     known = {app.name: app for app in boot.apps}
     apps = tuple(replace(known.get(local.app, App(local)), local=local) for local in outcome.apps)
     boot = replace(boot, apps=apps)

@@ -33,6 +33,7 @@ from ansible_collections.sysops.dtk.plugins.module_utils._core.boot_protocol imp
     Log,
     Look,
     Looked,
+    Nobodys,
     ReadLog,
     Report,
     Row,
@@ -136,6 +137,12 @@ def test_without_a_stable_release_there_is_nothing_to_activate(top: Seen) -> Non
     assert host.all(Stage, Activate) == []
     assert host.all(Report) == [Report((Row("api", None, top.n, "empty"),), "ok")]
     assert host.trace[-1] == Complete(CONTINUE)
+
+
+def test_a_host_that_is_nobodys_is_left_alone() -> None:
+    host = Host(Look=Nobodys("not of an env"))
+    assert host.run() == End(True, "not of an env")
+    assert host.words() == ["Heartbeat", "Look"]
 
 
 def test_a_server_role_without_apps_is_complete_at_once() -> None:

@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,20 +82,34 @@ def test_the_program_runs_by_itself(world: World) -> None:
     world.publish("1.0.0")
     world.stable("1.0.0")
     world.launch()
-    environ = {**world.environ(), "PYTHONPATH": str(COLLECTIONS), "JOURNAL_STREAM": "8:1"}
-    done = subprocess.run(
+    done = by_itself(world, {"JOURNAL_STREAM": "8:1"})
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert app.release == "1.0.0"
+    assert all(line.startswith("{") for line in done.stdout.splitlines()), done.stdout  # its caller reads them
+    world.wait_for("InService")
+
+
+def test_systemd_is_told_how_grave_a_line_is(world: World) -> None:
+    world.app()
+    world.start_alone()
+    with (world.host / "journal").open("w+") as journal:
+        found = os.fstat(journal.fileno())
+        by_itself(world, {"JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"}, stdout=journal)
+        journal.seek(0)
+        lines = journal.read().splitlines()
+    assert lines and all(line.startswith("<6>{") for line in lines), lines
+
+
+def by_itself(world: World, environ: dict[str, str], **streams: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         [sys.executable, "-m", PROGRAM, *world.arguments()],
-        env=environ,
+        env={**world.environ(), "PYTHONPATH": str(COLLECTIONS), **environ},
         cwd="/",
-        capture_output=True,
         text=True,
         timeout=120,
         check=False,
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams},
     )
-    assert (done.returncode, done.stderr) == (0, ""), done.stdout
-    assert app.release == "1.0.0"
-    assert all(line.startswith("<6>{") for line in done.stdout.splitlines()), done.stdout
-    world.wait_for("InService")
 
 
 def test_during_a_deploy_it_comes_up_on_what_is_stable(world: World) -> None:
@@ -169,6 +184,20 @@ def test_without_a_group_it_converges_and_tells_nobody(world: World) -> None:
     assert app.release == "1.0.0"
     assert world.tags()["dtk:app:hello"] == "1.0.0 slot 2 ok"
     assert calls(world, "autoscaling") == {}
+
+
+def test_an_instance_that_nobody_has_in_an_env_is_left_alone(world: World) -> None:
+    """Such as one that an image is built or tested on. Asked for by hand it says what is missing."""
+    world.app()
+    world.start_alone(**{"dtk:env": ""})
+    world.aws.reset()
+    run = world.converge()
+    assert run.rc == 0, run.out
+    assert run.end["reason"].startswith("this host is in no group and has no tag dtk:env")
+    assert calls(world, "ssm") == calls(world, "ec2") == calls(world, "autoscaling") == {}
+    world.options(deadline=1)
+    by_hand = world.converge("--now")
+    assert (by_hand.rc, "does not know its env" in by_hand.end["reason"]) == (1, True)
 
 
 def test_without_metadata_it_goes_by_its_file(world: World) -> None:

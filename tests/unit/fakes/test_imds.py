@@ -262,6 +262,14 @@ def test_many_instances_are_told_apart_by_the_address_that_they_call(fleet: Flee
         assert with_headers(f"{imds.urls[1]}/latest/meta-data/instance-id", headers={TOKEN: stolen})[0] == 401
 
 
+def test_who_calls_from_the_private_address_of_an_instance_is_that_instance(fleet: Fleet, imds: Imds) -> None:
+    asked = {"MinCount": 1, "MaxCount": 1, "ImageId": fleet.image()}
+    made = [fleet.aws.client("ec2").run_instances(**asked)["Instances"][0] for _ in range(2)]
+    assert [imds.who(one["PrivateIpAddress"]) for one in made] == [one["InstanceId"] for one in made]
+    fleet.aws.client("ec2").terminate_instances(InstanceIds=[made[0]["InstanceId"]])
+    assert imds.who(made[0]["PrivateIpAddress"]) == ""
+
+
 @pytest.mark.parametrize(
     ("text", "listener"),
     [
