@@ -200,6 +200,8 @@ class Standing:
 
     def hosts(self, hosts: Iterable[Host], *, repaired: bool) -> tuple[Host, ...]:
         """The hosts with their health. repaired: as if those that are missing were in service again."""
+        if not self.view.groups:
+            return tuple(hosts)  # nobody was asked about them
         lacking = set(self.missing()) if repaired else set()
         return tuple(
             replace(

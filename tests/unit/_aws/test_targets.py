@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 from ansible_collections.sysops.dtk.plugins.module_utils import targets
+from ansible_collections.sysops.dtk.plugins.module_utils._core.balance import Declared
+from ansible_collections.sysops.dtk.plugins.module_utils._core.waves import Host
 
 from tests.emulation import Emulation
 from tests.fakes.elbv2 import Options
@@ -317,3 +319,10 @@ def test_how_everybody_stands(fleet: World) -> None:
     assert (found["hosts"]["web-3"]["serves"], found["hosts"]["web-3"]["lifecycle_state"]) == (False, "Standby")
     assert found["suspended"] == {group: ["AZRebalance"]}
     assert found["target_groups"][0]["delay"] == 30
+
+
+def test_without_load_balancers_nobody_is_ill_because_of_them(fleet: World) -> None:
+    scaled = Host("api-1", "eu-west-1a", instance_id="i-0123456789abcdef0", asg="dtk-prod-api")
+    standing = targets.stand(fleet.client, Declared(), [scaled])
+    assert standing.hosts([scaled], repaired=True) == (scaled,) and scaled.healthy
+    assert not fleet.aws.calls()
