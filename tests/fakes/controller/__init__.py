@@ -10,8 +10,11 @@ with ControllerFake.start() as controller:
 
 from __future__ import annotations
 
+import http.client
 import json
+import os
 import secrets
+import urllib.parse
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -65,12 +68,34 @@ class ControllerFake:
         """What the awx.awx modules take from the environment."""
         return self.env_of(self.token)
 
+    @property
+    def hasty_env(self) -> dict[str, str]:
+        """The same, without the certificates that Ansible reads for every request, also where there is no TLS."""
+        return self.env | {"SSL_CERT_FILE": os.devnull, "SSL_CERT_DIR": os.devnull}
+
     def env_of(self, token: str) -> dict[str, str]:
         return {
             "CONTROLLER_HOST": self.url,
             "CONTROLLER_OAUTH_TOKEN": token,
             "CONTROLLER_VERIFY_SSL": "false",
         }
+
+    def call(
+        self, method: str, path: str, body: Any = None, *, token: str | None = None, **query: Any
+    ) -> tuple[int, Any]:
+        """A request over the wire: `call("GET", "labels", name="dtk")`. The status, and the answer's JSON or text."""
+        where = path if path.startswith("/") else f"/api/v2/{path.strip('/')}/"
+        connection = http.client.HTTPConnection("127.0.0.1", self._server.port, timeout=30)
+        headers = {"Authorization": f"Bearer {self.token if token is None else token}"}
+        try:
+            text = None if body is None else json.dumps(body)
+            connection.request(method, f"{where}?{urllib.parse.urlencode(query)}" if query else where, text, headers)
+            response = connection.getresponse()
+            payload = response.read().decode()
+        finally:
+            connection.close()
+        plain = (response.getheader("Content-Type") or "").startswith("text/plain")
+        return response.status, payload if plain or not payload else json.loads(payload)
 
     # --- what is in it ---
 

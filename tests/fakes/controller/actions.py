@@ -22,7 +22,7 @@ Answer = tuple[int, Any]
 # (row, request, user, operation)
 Action = Callable[[Row, Any, Row, Operation], Answer]
 _TEMPLATES = ("job_templates", "workflow_job_templates")
-_JOB_KINDS = ("jobs", "project_updates", "inventory_updates", "workflow_jobs")
+_JOB_KINDS = ("jobs", "project_updates", "inventory_updates", "workflow_jobs", "ad_hoc_commands")
 # Not of the copy: models' FIELDS_TO_DISCARD_AT_COPY and what belongs to the one object.
 _NOT_COPIED = {"status", "last_job_run", "last_job_failed", "last_updated", "last_update_failed", "next_job_run"}
 

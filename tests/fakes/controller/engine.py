@@ -110,6 +110,8 @@ class Engine:
         if operation is None:
             raise RefusalError(405, {"detail": f'Method "{request.method}" not allowed.'})
         parts = route.parts
+        if parts and parts[0] in tables.UNSERVED:
+            raise RefusalError.unserved(route.template)
         single = self._singles.find(route)
         if single:
             return single(request, user, route)
@@ -125,7 +127,7 @@ class Engine:
             return status, body, expected.definition if expected else operation.answer
         if operation.of_many or request.method == "POST":
             return self._list_below(request, user, row, parts[2], operation)
-        raise RefusalError(501, {"detail": f"This Controller does not serve {route.template}."})
+        raise RefusalError.unserved(route.template)
 
     def _found(self, kind: str, id: str) -> Row:
         row = self.world.store.get(kind, int(id)) if id.isdigit() else self.world.by_named_url(kind, id)

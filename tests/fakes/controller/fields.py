@@ -129,6 +129,8 @@ def _text(field: Field, value: Any) -> str:
     longest = field.spec.get("maxLength")
     if longest is not None and len(text) > longest:
         raise _WrongError(f"Ensure this field has no more than {longest} characters.")
+    if "pattern" in field.spec and not re.fullmatch(field.spec["pattern"], text):
+        raise _WrongError(tables.PATTERNS.get(field.name, f"{text} does not match {field.spec['pattern']}"))
     return text
 
 

@@ -130,7 +130,7 @@ class Jobs:
 
     def _before(self, row: Row) -> list[Row]:
         """The jobs that this one waits for."""
-        if row["allow_simultaneous"]:
+        if row["allow_simultaneous"] or not row["unified_job_template"]:
             return []
         same = self._store.where(row.kind, unified_job_template=row["unified_job_template"])
         return [other for other in same if other.id < row.id and other["status"] in tables.ACTIVE]

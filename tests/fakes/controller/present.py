@@ -47,6 +47,8 @@ class Presenter:
         counted = tables.COUNTED.get((row.kind, field.name))
         if counted:
             return len(self._relations.members(row, counted))
+        if field.name in self._store.foreign[row.kind]:
+            return row[field.name]
         if field.name in row.values:
             return masked(row.values[field.name])
         return _initial(row.kind, field)

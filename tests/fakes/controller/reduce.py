@@ -22,7 +22,12 @@ ABOUT = (
     "/api/v2/schema/; reduced by reduce.py."
 )
 _WORDS = {"title", "description"}
-_FOREIGN = ("/api/debug/", "/api/v2/service-index/", "/api/{version}/analytics/", "/api/{version}/ad_hoc_command")
+_FOREIGN = (
+    "/api/debug/",
+    "/api/v2/service-index/",
+    "/api/{version}/analytics/",
+    "/api/{version}/ad_hoc_command_events/",
+)
 
 
 def reduced(dump: dict[str, Any]) -> Iterator[str]:

@@ -22,3 +22,8 @@ class RefusalError(Exception):
     @classmethod
     def invalid(cls, **why: Any) -> RefusalError:
         return cls(400, why)
+
+    @classmethod
+    def unserved(cls, template: str) -> RefusalError:
+        """Of the real one's schema, and nothing that anybody here needs."""
+        return cls(501, {"detail": f"This Controller does not serve {template}."})

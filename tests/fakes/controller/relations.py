@@ -45,6 +45,8 @@ class Relations:
         store = self._store
         if name == "object_roles":
             return store.roles(parent)
+        if name == tables.ACCESS_LIST:
+            return [user for user in store.all("users") if self._access.has(user, parent, "read_role")]
         if name == "roles":
             return [role for role in store.all("roles") if parent in store.linked(role, parent.kind)]
         if (parent.kind, name) in tables.ROLE_LISTS:

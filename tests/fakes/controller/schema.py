@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 VERSION = "v2"
-_PREFIX = "/api/{version}/"
+_PREFIXES = ("/api/{version}/", f"/api/{VERSION}/")
 _PARAMETER = re.compile(r"\\\{(\w+)\\\}")
 
 
@@ -70,7 +69,8 @@ class Route(NamedTuple):
     @property
     def parts(self) -> list[str]:
         """Of `/api/{version}/x/{id}/y/`: x, {id}, y."""
-        return [part for part in self.template.removeprefix(_PREFIX).split("/") if part]
+        below = next((self.template[len(prefix) :] for prefix in _PREFIXES if self.template.startswith(prefix)), "")
+        return [part for part in below.split("/") if part]
 
 
 class Schema:
@@ -128,12 +128,18 @@ class Schema:
                 found[match[1]] = self.operation(template, "get").definition
         return found
 
-    def below(self, kind: str) -> Iterator[tuple[str, Operation | None]]:
+    def below(self, kind: str) -> list[tuple[str, Operation | None]]:
         """What comes after `/kind/{id}/` in paths, and what reading it gives."""
+        return self._below.get(kind, [])
+
+    @cached_property
+    def _below(self) -> dict[str, list[tuple[str, Operation | None]]]:
+        found: dict[str, list[tuple[str, Operation | None]]] = {}
         for template in self.paths:
-            match = re.fullmatch(rf"/api/(?:\{{version\}}|v2)/{kind}/\{{id\}}/(\w+)/", template)
+            match = re.fullmatch(r"/api/(?:\{version\}|v2)/(\w+)/\{id\}/(\w+)/", template)
             if match:
-                yield match[1], self.operation(template, "get")
+                found.setdefault(match[1], []).append((match[2], self.operation(template, "get")))
+        return found
 
 
 def _pattern(template: str) -> re.Pattern[str]:

@@ -43,7 +43,7 @@ class Singles:
         found = self._by_template.get(route.template)
         served = len(route.parts) == 1 and route.parts[0] in {*self._world.schema.kinds, *tables.UNIONS}
         if not found and not served and "{id}" not in route.template:
-            raise RefusalError(501, {"detail": f"This Controller does not serve {route.template}."})
+            raise RefusalError.unserved(route.template)
         return found
 
     def _root(self, *_: Any) -> Answer:

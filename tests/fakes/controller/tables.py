@@ -42,6 +42,7 @@ UNIONS = {
         "workflow_jobs",
         "system_jobs",
         "workflow_approvals",
+        "ad_hoc_commands",
     ),
 }
 # Jobs, by the kind of their template (models: `_get_unified_job_class`), and the job's field that names the template.
@@ -115,6 +116,7 @@ DEFINITIONS = {
     "WorkflowJobNodeList": "workflow_job_nodes",
     "WorkflowJobTemplateNode": "workflow_job_template_nodes",
     "SystemJobList": "system_jobs",
+    "AdHocCommandList": "ad_hoc_commands",
     "UnifiedJobList": "unified_jobs",
     "UnifiedJobTemplate": "unified_job_templates",
     "CredentialSerializerCreate": "credentials",
@@ -125,12 +127,17 @@ DEFINITIONS = {
     "UserAuthorizedToken": "tokens",
     "UserPersonalToken": "tokens",
     "RoleSerializerWithParentAccess": "roles",
+    "ResourceAccessListElement": "users",
 }
 
 # --- values -----------------------------------------------------------------------------------------------------
 
 # Texts that lose their outer spaces (serializers: CharField trims; the long ones are VerbatimField).
 TRIMMED = {"name", "username", "identifier", "email", "first_name", "last_name", "hostname"}
+# How a text that breaks its pattern is told (Django's validators).
+PATTERNS = {
+    "username": "Enter a valid username. This value may contain only letters, numbers, and @/./+/-/_ characters."
+}
 # The schema's default is one that was made when it was asked (models: `default=uuid4`).
 RANDOM_DEFAULTS = {("workflow_job_template_nodes", "identifier")}
 # What the schema says wrongly of a field, by kind ("" for any).
@@ -465,6 +472,7 @@ BELONGS = {
     "hosts": "inventory",
     "groups": "inventory",
     "inventory_sources": "inventory",
+    "ad_hoc_commands": "inventory",
     "schedules": "unified_job_template",
     "workflow_job_template_nodes": "workflow_job_template",
     "jobs": "job_template",
@@ -490,6 +498,10 @@ ACTION_ROLES = {
 }
 # What referring to an object in a body takes of whoever sends it (access: `check_related`).
 USE_ROLES = {"projects": "use_role", "inventories": "use_role", "credentials": "use_role"}
+
+# Not served: the newer system of roles, whose grants this Controller would keep and not heed; awx.awx's `role` uses the
+# one that is served.
+UNSERVED = {"role_definitions", "role_user_assignments", "role_team_assignments"}
 
 # --- answers ----------------------------------------------------------------------------------------------------
 
@@ -551,6 +563,8 @@ COUNTED = {
 UNCHANGEABLE = {"roles", "users", "job_events", "credential_types", "instances", "labels", "tokens"}
 # Paths below an object that `related` does not name, or by another name (serializers: `get_related`).
 UNRELATED = {"github", "gitlab", "bitbucket_dc", "test", "potential_children", "create_schedule", "install_bundle"}
+# Lists of users with what they may do, below an object (views: ResourceAccessList).
+ACCESS_LIST = "access_list"
 # Fields of an answer which a list holds the ids of (serializers: nodes).
 NODE_LISTS = ("success_nodes", "failure_nodes", "always_nodes")
 
@@ -574,11 +588,13 @@ ANSWERS: dict[tuple[str, str, str], Answer] = {
     # awx.awx waits for 202
     ("projects", "update", "POST"): Answer(202, "ProjectUpdateDetail", ("project_update",)),
     ("inventory_sources", "update", "POST"): Answer(202, "InventoryUpdateDetail", ("inventory_update",)),
+    ("inventories", "update_inventory_sources", "GET"): Answer(200, None),
     ("inventories", "update_inventory_sources", "POST"): Answer(202, None),
     ("jobs", "cancel", "POST"): Answer(202, None),
     ("project_updates", "cancel", "POST"): Answer(202, None),
     ("inventory_updates", "cancel", "POST"): Answer(202, None),
     ("workflow_jobs", "cancel", "POST"): Answer(202, None),
+    ("ad_hoc_commands", "cancel", "POST"): Answer(202, None),
     # awx.awx: 204
     ("workflow_approvals", "approve", "POST"): Answer(204, None),
     ("workflow_approvals", "deny", "POST"): Answer(204, None),
