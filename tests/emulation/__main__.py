@@ -13,6 +13,7 @@ from typing import Any
 
 from tests.emulation import Emulation
 from tests.fakes.autoscaling import Options
+from tests.fakes.elbv2 import Options as BalancerOptions
 
 
 def made(path: str) -> Any:
@@ -31,6 +32,7 @@ def main() -> None:
     parser.add_argument("--builder", type=made, metavar="MODULE:NAME", help="makes images; default: simulated")
     parser.add_argument("--autoscaling", action="store_true", help="ours, in real time, instead of moto's")
     parser.add_argument("--launcher", type=made, metavar="MODULE:NAME", help="boots hosts for its instances")
+    parser.add_argument("--probe", type=made, metavar="MODULE:NAME", help="asks targets; without it they are moto's")
     options = parser.parse_args()
     # Set for both: a shell starts what runs in the background with SIGINT ignored.
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -38,7 +40,9 @@ def main() -> None:
     if options.launcher and not options.autoscaling:
         parser.error("--launcher needs --autoscaling: moto's instances have no hosts")
     scaling = Options(launcher=options.launcher) if options.autoscaling else False
-    with Emulation.start(options.port, host=options.host, builder=options.builder, autoscaling=scaling) as aws:
+    balancers = BalancerOptions(probe=options.probe, thread=True) if options.probe else None
+    served = {"host": options.host, "builder": options.builder, "autoscaling": scaling, "balancers": balancers}
+    with Emulation.start(options.port, **served) as aws:
         aws.latency(options.latency)
         aws.replay(options.replay)
         for service, _, rate in (limit.partition("=") for limit in options.limit):

@@ -30,6 +30,8 @@ PROFILE = "dtk-image-builder"
 IMAGE_TAG = "LabImage"  # of an AMI: the container image behind it
 OF_LAB = {"Name": "lab"}
 BUILDER, LAB = "tests.lab.bakery:HostBuilder", "DTK_LAB"  # what builds images, and the variable that tells it where
+# What boots the instances of Auto Scaling, and asks them how they are; for these, too.
+SCALING = ("--autoscaling", "--launcher=tests.lab.fleet:HostLauncher", "--probe=tests.lab.fleet:HostProbe")
 START_SECONDS = 60
 END_SECONDS = 30
 
@@ -49,12 +51,13 @@ class Moto:
     port: int
 
     @classmethod
-    def start(cls, lab: str, address: str, log: Path) -> Moto:
+    def start(cls, lab: str, address: str, log: Path, *options: str) -> Moto:
         with socket.create_server((address, 0)) as probe:
             port = probe.getsockname()[1]
         with log.open("w") as output:
+            program = (sys.executable, "-m", "tests.emulation", "--host", address, "--port", str(port))
             process = subprocess.Popen(
-                [sys.executable, "-m", "tests.emulation", "--host", address, "--port", str(port), "--builder", BUILDER],
+                [*program, "--builder", BUILDER, *options],
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -177,6 +180,21 @@ def run_instance(ec2: Any, image_id: str, tags: dict[str, str], **settings: Any)
     tagged = _tags("instance", tags)
     answer = ec2.run_instances(ImageId=image_id, MinCount=1, MaxCount=1, TagSpecifications=tagged, **settings)
     return answer["Instances"][0]["InstanceId"]
+
+
+def instance(ec2: Any, instance_id: str) -> dict[str, Any]:
+    (reservation,) = ec2.describe_instances(InstanceIds=[instance_id])["Reservations"]
+    return dict(reservation["Instances"][0])
+
+
+def scaled_instances(ec2: Any) -> list[dict[str, Any]]:
+    """Those of Auto Scaling that run, the oldest first."""
+    filters = [
+        {"Name": "tag-key", "Values": ["aws:autoscaling:groupName"]},
+        {"Name": "instance-state-name", "Values": ["running"]},
+    ]
+    found = [one for page in ec2.describe_instances(Filters=filters)["Reservations"] for one in page["Instances"]]
+    return sorted(found, key=lambda one: one["LaunchTime"])
 
 
 def place(ec2: Any, address: str) -> dict[str, str]:

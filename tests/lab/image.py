@@ -19,7 +19,8 @@ PACKAGES = (
     *("zstd", "xz-utils", "curl", "tar", "nftables", "procps"),
 )
 HOST, EXAMPLE = ROOT / "tests/lab/host", ROOT / "examples/hello"
-PARENT_LAYER = (HOST / "parent.Containerfile", HOST / "sshd.conf", HOST / "ssh-host-key.service")
+UNITS = (HOST / "ssh-host-key.service", HOST / "instance-metadata.service")
+PARENT_LAYER = (HOST / "parent.Containerfile", HOST / "sshd.conf", *UNITS)
 HELLO_LAYER = (HOST / "hello.Containerfile", EXAMPLE / "hello.service", EXAMPLE / "hello.socket")
 
 

@@ -46,6 +46,7 @@ class Lab:
     control: str
     azs: Sequence[str] = AZS
     image_id: str = ""  # the AMI of a host with hello
+    scaling: bool = False
     hosts: list[LabHost] = dataclasses.field(default_factory=list)
     moto: aws.Moto | None = None
 
@@ -58,12 +59,15 @@ class Lab:
         role: str = "web",
         env: str = "demo",
         keep: bool = False,
+        scaling: bool = False,
     ) -> Lab:
-        """Start the emulated AWS and boot hosts, none if 0. With `keep` the lab outlives this process."""
+        """Start the emulated AWS and boot hosts, none if 0. With `keep` the lab outlives this process; with `scaling`
+        its Auto Scaling boots a host for each instance, and its load balancers ask hosts how they are."""
         images = image.ensure()
         plan = AddressPlan.of_machine(azs)
         plan.check(hosts)
         lab = cls._claim(name, role, env, plan, keep)
+        lab.scaling = scaling
         lab._end_with_process()
         try:
             lab._make_keys()
@@ -179,6 +183,16 @@ class Lab:
         path.write_text("\n".join([*lines, *groups]) + "\n")
         return path
 
+    def scaled(self) -> list[LabHost]:
+        """The hosts that run now because Auto Scaling launched them, the oldest first."""
+        return [self.host_of(one) for one in aws.scaled_instances(self.boto("ec2"))]
+
+    def host_of(self, instance: dict[str, Any]) -> LabHost:
+        """The host behind an instance, reached at its own address."""
+        name, address = str(instance["InstanceId"]), str(instance["PrivateIpAddress"])
+        zone = str(instance["Placement"]["AvailabilityZone"])
+        return LabHost(name, address, zone, address, f"{self.container_prefix}-{name}", name)
+
     def alive(self) -> bool:
         """Whether the process that this lab ends with still runs."""
         return self.owner is not None and start_time(self.owner[0]) == self.owner[1]
@@ -255,7 +269,7 @@ class Lab:
 
     def _start_aws(self, plan: AddressPlan, images: image.Images) -> str:
         log = self.dir / "moto.log"
-        self.moto = aws.Moto.start(self.name, self.gateway, log)
+        self.moto = aws.Moto.start(self.name, self.gateway, log, *(aws.SCALING if self.scaling else ()))
         self._save()
         self.moto.wait(log)
         self.image_id = aws.seed(self.endpoint, str(plan.block(self.net)), plan.subnets(self.net), images)
