@@ -226,6 +226,11 @@ class ControllerFake:
             else:
                 self.world.jobs.runners.pop(kind, None)
 
+    def fire(self, schedule: str) -> int:
+        """Lets a schedule start its job now; the job's id."""
+        with self.world.store.lock:
+            return self.world.fire(self._row("schedules", schedule)).id
+
     def wait(self, seconds: float = 30) -> bool:
         """Until no job is active; False if that takes too long."""
         return self.world.jobs.wait(seconds)

@@ -30,7 +30,8 @@ def problems(schema: Schema, definition: str, value: Any, beyond: tuple[str, ...
 def _wrong(schema: Schema, definition: str, field: Field, value: Any) -> Iterator[str]:
     if value is None or field.type == "any" or field.name in tables.LOOSE:
         return
-    if tables.target(schema.kinds, "", field.name, field.spec):
+    kind = next((kind for kind, own in schema.kinds.items() if own == definition), "")
+    if tables.target(schema.kinds, kind, field.name, field.spec):
         if not isinstance(value, int):
             yield f"{definition}.{field.name} is {value!r}, and no id"
     elif "enum" in field.spec and value not in field.spec["enum"] and value != "":

@@ -72,8 +72,9 @@ class Jobs:
         """By kind of job; what has none succeeds at once."""
         self.changed = threading.Condition(store.lock)
         """Told whenever a job got a further status."""
+        self.started: list[Callable[[Row], None]] = []
         self.finished: list[Callable[[Row], None]] = []
-        """Called with each job that is over, under the lock."""
+        """Called with each job that begins to run, or is over, under the lock."""
         self._threads: list[threading.Thread] = []
         self._cancels: dict[int, threading.Event] = {}
 
@@ -122,11 +123,18 @@ class Jobs:
     def start(self, row: Row) -> None:
         """Under the lock: lets a job run, in a thread of its own if there is a runner."""
         if row.kind not in self.runners and not self._before(row):
+            self.begin(row)
             self._over(row, Result())
             return
         thread = threading.Thread(target=self._run, args=(row,), name=f"{row.kind}-{row.id}", daemon=True)
         self._threads.append(thread)
         thread.start()
+
+    def begin(self, row: Row) -> None:
+        """Under the lock."""
+        row.values |= {"status": "running", "started": now()}
+        for told in self.started:
+            told(row)
 
     def _before(self, row: Row) -> list[Row]:
         """The jobs that this one waits for."""
@@ -140,7 +148,7 @@ class Jobs:
             self.changed.wait_for(lambda: row["status"] == "canceled" or not self._before(row))
             if row["status"] == "canceled":
                 return
-            row.values |= {"status": "running", "started": now()}
+            self.begin(row)
             work = self._work(row)
             self.changed.notify_all()
         runner = self.runners.get(row.kind)

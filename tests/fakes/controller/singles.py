@@ -104,7 +104,7 @@ class Singles:
         if not user["is_superuser"] and not (request.method == "GET" and user["is_system_auditor"]):
             raise RefusalError.forbidden()
         if request.method == "DELETE":
-            world.settings = seeds.settings(world.schema)
+            world.settings |= seeds.settings(world.schema)
             return 204, None, None
         if request.method in {"PUT", "PATCH"}:
             values = world.read("SettingSingleton", "settings", request.body, partial=True)

@@ -9,8 +9,9 @@ from typing import Any
 
 from . import tables
 from .jobs import Jobs, Result
+from .notify import Notifications
 from .prompts import PROMPTS, Prompts, Said
-from .store import Row, Store, now
+from .store import Row, Store
 
 _COPIED = ("identifier", "extra_data", "all_parents_must_converge", "unified_job_template", "inventory", *PROMPTS)
 _PATHS = tables.NODE_LISTS
@@ -19,8 +20,8 @@ _PATHS = tables.NODE_LISTS
 class Workflows:
     """Runs workflow jobs on top of jobs, as the task manager's graph does."""
 
-    def __init__(self, store: Store, jobs: Jobs, prompts: Prompts) -> None:
-        self._store, self._jobs, self._prompts = store, jobs, prompts
+    def __init__(self, store: Store, jobs: Jobs, prompts: Prompts, notifications: Notifications) -> None:
+        self._store, self._jobs, self._prompts, self._notifications = store, jobs, prompts, notifications
         jobs.finished.append(self._finished)
 
     def start(self, job: Row) -> None:
@@ -35,7 +36,7 @@ class Workflows:
             original = self._store.get("workflow_job_template_nodes", id)
             for path in _PATHS:
                 self._store.link(copied, path, [nodes[child.id].id for child in self._store.linked(original, path)])
-        job.values |= {"status": "running", "started": now()}
+        self._jobs.begin(job)
         self._go_on(job)
 
     def _nodes(self, job: Row) -> list[Row]:
@@ -96,6 +97,7 @@ class Workflows:
         node.values["job"] = ran.id
         if template.kind == "workflow_approval_templates":
             ran.values |= {"timeout": template["timeout"], "can_approve_or_deny": True}
+            self._notifications.of_approval(ran, job, "running")
         elif template.kind == "workflow_job_templates":
             self.start(ran)
         else:
@@ -127,6 +129,9 @@ class Workflows:
 
     def answer(self, approval: Row, *, approved: bool) -> None:
         """Under the lock."""
+        for node in self._store.where("workflow_job_nodes", job=approval.id):
+            workflow = self._store.get("workflow_jobs", node["workflow_job"])
+            self._notifications.of_approval(approval, workflow, "approved" if approved else "denied")
         self._jobs.finish(approval, Result("successful" if approved else "failed"))
 
     def cancel(self, job: Row) -> bool:

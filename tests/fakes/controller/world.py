@@ -14,8 +14,9 @@ from .access import Access
 from .fields import InvalidError, Reader
 from .filters import Lister, Query
 from .jobs import Jobs
+from .notify import MOMENTS, Notifications
 from .present import Presenter
-from .prompts import Prompts, Said
+from .prompts import PROMPTS, Prompts, Said
 from .refusals import RefusalError
 from .relations import Relations
 from .rules import Rules
@@ -35,8 +36,12 @@ class World:
         self.presenter = Presenter(schema, self.store, self.access, self.relations)
         self.lister = Lister(schema, self.store, self.relations)
         self.prompts = Prompts(self.store)
+        self.settings: dict[str, Any] = seeds.settings(schema)
+        notifications = Notifications(self.store, self.settings)
         self.jobs = Jobs(schema, self.store, self.prompts)
-        self.workflows = Workflows(self.store, self.jobs, self.prompts)
+        self.jobs.started.append(lambda job: notifications.of_job(job, "started"))
+        self.jobs.finished.append(lambda job: notifications.of_job(job, MOMENTS[job["status"]]))
+        self.workflows = Workflows(self.store, self.jobs, self.prompts, notifications)
         self.rules = Rules(self.store, self.prompts, self.playbooks)
         self.reader = Reader(schema, lambda kind, id: self.store.get(kind, id) is not None)
         self.known_playbooks: list[str] | None = None
@@ -45,7 +50,6 @@ class World:
         """Whether fields that nobody knows are dropped without a word, as the real one does."""
         self.removed: set[tuple[str, str]] = set()
         """Fields that this version of the API does not have yet, by definition."""
-        self.settings: dict[str, Any] = seeds.settings(schema)
         self.admin = seeds.plant(self)
 
     def playbooks(self, _project: Row) -> list[str] | None:
@@ -160,6 +164,16 @@ class World:
         if template and kind == "organizations":
             found.add(template["organization"])
         return {id for id in found if id}
+
+    def fire(self, schedule: Row) -> Row:
+        """What a schedule does when its time has come."""
+        template = self.store.get("unified_job_templates", schedule["unified_job_template"])
+        fields = {name: schedule[name] for name in PROMPTS if schedule[name] not in (None, "")}
+        said = self.prompts.heard(template, fields, schedule["extra_data"] or {})
+        by = self.store.get("users", schedule.created_by)
+        job = self.jobs.create(template, said, by, "scheduled", schedule=schedule.id)
+        (self.workflows if job.kind == "workflow_jobs" else self.jobs).start(job)
+        return job
 
     # --- lists below objects ---
 
