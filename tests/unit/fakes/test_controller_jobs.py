@@ -20,6 +20,15 @@ from .estate_of_controller import SURVEY, furnish
 GOOD = {"app": "api", "version": "1.0"}
 
 
+@pytest.fixture(scope="module")
+def furnished() -> Iterator[ControllerFake]:
+    """For what is refused, and so changes nothing."""
+    with ControllerFake.start() as fake:
+        furnish(fake)
+        yield fake
+        assert fake.violations == []
+
+
 @pytest.fixture
 def controller() -> Iterator[ControllerFake]:
     with ControllerFake.start() as fake:
@@ -67,15 +76,15 @@ class Recorder:
         ({**GOOD, "batch": "2"}, "Value 2 for 'batch' expected to be an integer."),
     ],
 )
-def test_a_wrong_answer_starts_nothing(controller: ControllerFake, answers: dict[str, Any], words: str) -> None:
-    assert launch(controller, "Deploy", extra_vars=answers) == (400, {"variables_needed_to_start": [words]})
-    assert controller.objects("jobs") == []
+def test_a_wrong_answer_starts_nothing(furnished: ControllerFake, answers: dict[str, Any], words: str) -> None:
+    assert launch(furnished, "Deploy", extra_vars=answers) == (400, {"variables_needed_to_start": [words]})
+    assert furnished.objects("jobs") == []
 
 
-def test_a_secret_answer_is_not_repeated_in_a_refusal(controller: ControllerFake) -> None:
-    status, _ = launch(controller, "Deploy", extra_vars={**GOOD, "pin": ["canary-pin"]})
+def test_a_secret_answer_is_not_repeated_in_a_refusal(furnished: ControllerFake) -> None:
+    status, _ = launch(furnished, "Deploy", extra_vars={**GOOD, "pin": ["canary-pin"]})
     assert status == 400
-    assert controller.leaks("canary-pin") == []
+    assert furnished.leaks("canary-pin") == []
 
 
 def test_answers_defaults_and_own_variables_make_those_of_a_job(controller: ControllerFake) -> None:
@@ -127,12 +136,12 @@ def test_what_is_asked_for_is_heard(controller: ControllerFake) -> None:
     assert (status, job["limit"], json.loads(job["extra_vars"])) == (201, "web-1", {"deep": True})
 
 
-def test_a_launch_says_what_it_needs(controller: ControllerFake) -> None:
-    status, needs = controller.call("GET", path(controller, "Deploy"))
+def test_a_launch_says_what_it_needs(furnished: ControllerFake) -> None:
+    status, needs = furnished.call("GET", path(furnished, "Deploy"))
     assert status == 200
     assert needs["variables_needed_to_start"] == ["app", "version"]
     assert not needs["can_start_without_user_input"]
-    assert controller.call("POST", path(controller, "Deploy"), {"inventory": 999})[0] == 400
+    assert furnished.call("POST", path(furnished, "Deploy"), {"inventory": 999})[0] == 400
 
 
 @pytest.mark.parametrize(
@@ -171,18 +180,16 @@ def test_a_launch_says_what_it_needs(controller: ControllerFake) -> None:
         ({"spec": [SURVEY["spec"][0]] * 2}, "'variable' 'app' duplicated in survey question 1."),
     ],
 )
-def test_a_survey_that_makes_no_sense_is_refused(
-    controller: ControllerFake, change: dict[str, Any], words: str
-) -> None:
-    assert controller.call("POST", path(controller, "Deploy", "survey_spec"), {**SURVEY, **change}) == (
+def test_a_survey_that_makes_no_sense_is_refused(furnished: ControllerFake, change: dict[str, Any], words: str) -> None:
+    assert furnished.call("POST", path(furnished, "Deploy", "survey_spec"), {**SURVEY, **change}) == (
         400,
         {"error": words},
     )
 
 
-def test_a_survey_type_must_be_known(controller: ControllerFake) -> None:
+def test_a_survey_type_must_be_known(furnished: ControllerFake) -> None:
     question = {"type": "colour", "question_name": "?", "variable": "x", "required": True}
-    status, answer = controller.call("POST", path(controller, "Deploy", "survey_spec"), {**SURVEY, "spec": [question]})
+    status, answer = furnished.call("POST", path(furnished, "Deploy", "survey_spec"), {**SURVEY, "spec": [question]})
     assert status == 400
     assert answer["error"].startswith("'colour' in survey question 0 is not one of")
 
@@ -226,15 +233,15 @@ def test_a_survey_shows_no_secret_and_keeps_it_when_it_comes_back(controller: Co
     ],
 )
 def test_a_schedule_must_fit_what_it_starts(
-    controller: ControllerFake, body: dict[str, Any], answer: dict[str, Any]
+    furnished: ControllerFake, body: dict[str, Any], answer: dict[str, Any]
 ) -> None:
     whole = {
         "name": "often",
         "rrule": "DTSTART:20240101T010000Z RRULE:FREQ=DAILY;INTERVAL=1",
         "extra_data": GOOD,
-        "unified_job_template": controller.object("job_templates", "Deploy")["id"],
+        "unified_job_template": furnished.object("job_templates", "Deploy")["id"],
     }
-    assert controller.call("POST", "schedules", whole | body) == (400, answer)
+    assert furnished.call("POST", "schedules", whole | body) == (400, answer)
 
 
 def test_a_schedule_knows_its_times_and_can_be_fired(controller: ControllerFake) -> None:
@@ -408,9 +415,9 @@ def test_a_failure_goes_its_own_way(controller: ControllerFake) -> None:
     assert controller.objects("workflow_jobs")[0]["status"] == "successful"
 
 
-def test_a_workflow_refuses_what_it_does_not_ask_for(controller: ControllerFake) -> None:
+def test_a_workflow_refuses_what_it_does_not_ask_for(furnished: ControllerFake) -> None:
     """Unlike a job template, which takes no notice of it."""
-    assert launch(controller, "Promote", limit="web-1") == (
+    assert launch(furnished, "Promote", limit="web-1") == (
         400,
         {"limit": ["Field is not configured to prompt on launch."]},
     )
@@ -432,10 +439,10 @@ def test_the_modules_approve(controller: ControllerFake) -> None:
     assert ran(controller)["deploy"] == "successful"
 
 
-def test_nodes_make_no_circle(controller: ControllerFake) -> None:
-    nodes = {node["identifier"]: node["id"] for node in controller.objects("workflow_job_template_nodes")}
+def test_nodes_make_no_circle(furnished: ControllerFake) -> None:
+    nodes = {node["identifier"]: node["id"] for node in furnished.objects("workflow_job_template_nodes")}
     circle = f"workflow_job_template_nodes/{nodes['deploy']}/success_nodes"
-    assert controller.call("POST", circle, {"id": nodes["check"]}) == (400, {"Error": "Cycle detected."})
+    assert furnished.call("POST", circle, {"id": nodes["check"]}) == (400, {"Error": "Cycle detected."})
 
 
 # --- notifications ----------------------------------------------------------------------------------------------
