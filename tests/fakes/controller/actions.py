@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-from . import surveys, tables
+from . import inventories, surveys, tables
 from .fields import InvalidError
 from .prompts import ASKED, Said
 from .refusals import RefusalError
@@ -42,6 +42,7 @@ class Actions:
             ("projects", "inventories"): lambda *_: (200, []),
             ("inventory_sources", "update"): self._update,
             ("inventories", "update_inventory_sources"): self._update_all,
+            ("inventories", "script"): self._script,
         }
         for kind in _TEMPLATES:
             self._by_kind[kind, "survey_spec"] = self._survey
@@ -215,6 +216,11 @@ class Actions:
     def _playbooks(self, row: Row, _request: Any, user: Row, _operation: Operation) -> Answer:
         self._readable(user, row)
         return 200, self._world.playbooks(row) or []
+
+    def _script(self, row: Row, request: Any, user: Row, _operation: Operation) -> Answer:
+        self._readable(user, row)
+        wanted = dict(request.query).get("hostvars", "0") not in {"0", ""}
+        return 200, inventories.script(self._world.store, row, hostvars=wanted)
 
     # --- workflows ---
 

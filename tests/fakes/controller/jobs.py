@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from . import surveys, tables
+from . import inventories, surveys, tables
 from .prompts import PROMPTS, Prompts, Said
 from .schema import Schema
 from .store import Row, Store, now
@@ -50,6 +50,7 @@ class Work:
     credentials: list[dict[str, Any]]
     """Each with name, kind (of its type), inputs, and its type's injectors."""
     inventory: dict[str, Any] | None
+    """Its fields, and `script`: what an inventory script prints of it."""
     project: dict[str, Any] | None
     emit: Callable[[dict[str, Any]], None]
     """Takes an event as ansible-runner's event handler gets it."""
@@ -178,11 +179,14 @@ class Jobs:
             fields=dict(row.values),
             variables=variables | self._own_variables(row),
             credentials=[self._credential(one) for one in credentials],
-            inventory={"id": inventory.id, **inventory.values} if inventory else None,
+            inventory=self._inventory(inventory) if inventory else None,
             project={"id": project.id, **project.values} if project else None,
             emit=emit,
             cancelled=self._cancels[row.id],
         )
+
+    def _inventory(self, row: Row) -> dict[str, Any]:
+        return {"id": row.id, **row.values, "script": inventories.script(self._store, row, hostvars=True)}
 
     def _credential(self, row: Row) -> dict[str, Any]:
         kind = self._store.get("credential_types", row["credential_type"])

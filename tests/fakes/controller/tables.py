@@ -618,6 +618,7 @@ ANSWERS: dict[tuple[str, str, str], Answer] = {
     ("projects", "playbooks", "GET"): Answer(200, None),
     ("projects", "inventories", "GET"): Answer(200, None),
     ("*", "stdout", "GET"): Answer(200, None),
+    ("inventories", "script", "GET"): Answer(200, None),
     ("schedules", "preview", "POST"): Answer(200, None),
     ("workflow_jobs", "relaunch", "GET"): Answer(200, None),
     ("*", "variable_data", "GET"): Answer(200, None),

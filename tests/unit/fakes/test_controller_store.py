@@ -179,6 +179,17 @@ def test_variables_are_read_and_written_as_a_whole(controller: ControllerFake) -
     assert controller.object("inventories", "staging")["variables"] == '{"a": 1}'
 
 
+def test_an_inventory_is_told_as_ansible_reads_it(controller: ControllerFake) -> None:
+    web = where(controller, "hosts", "web-1")
+    assert controller.call("PATCH", web, {"variables": "port: 80"})[0] == 200
+    inventory = controller.object("inventories", "staging")["id"]
+    assert controller.call("POST", "hosts", {"name": "off", "inventory": inventory, "enabled": False})[0] == 201
+    assert controller.call("POST", "hosts", {"name": "db-1", "inventory": inventory})[0] == 201
+    script = f"inventories/{inventory}/script"
+    assert controller.call("GET", script) == (200, {"all": {"hosts": ["db-1"]}, "web": {"hosts": ["web-1"]}})
+    assert controller.call("GET", script, hostvars=1)[1]["_meta"] == {"hostvars": {"web-1": {"port": 80}, "db-1": {}}}
+
+
 # --- deleting ---------------------------------------------------------------------------------------------------
 
 
