@@ -41,7 +41,7 @@ unit: $(VENV) $(LINK) ## Tests without hosts; no root needed
 
 hosts: install $(LINK) ready ## Tests of the code that runs on a host, on a real one; root
 	@echo "== hosts"
-	$(BIN)/pytest --numprocesses 2 --dist loadgroup tests/hosts
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder tests/hosts
 	$(BIN)/pytest tests/lab
 
 molecule: install $(LINK) ready ## The roles on real hosts; root
@@ -50,7 +50,7 @@ molecule: install $(LINK) ready ## The roles on real hosts; root
 
 e2e: install ready ## Deploys from end to end, and kill tests, on a fleet; root
 	@echo "== e2e"
-	$(BIN)/pytest --numprocesses 2 --dist loadgroup tests/e2e
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder tests/e2e
 
 bench: install ready ## Every benchmark; the figures go to build/bench.json
 	@$(BIN)/python -m tests.benchmarks

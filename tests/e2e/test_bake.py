@@ -16,7 +16,6 @@ from tests.lab import Lab
 
 from .conftest import ROOT, Fleet, Run
 
-pytestmark = pytest.mark.xdist_group("bake")  # one lab for all of it
 ALICE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB1YW5uYSB0aGlzIGlzIG5vdCBhIHJlYWwga2V5IQ alice"
 # A test of the estate, on a fresh instance of the image.
 SMOKE = """

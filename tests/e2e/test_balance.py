@@ -14,7 +14,6 @@ import pytest
 from .balancer import Balancer, Clients
 from .conftest import Fleet
 
-pytestmark = pytest.mark.xdist_group("balance")  # one lab for all of it
 DELAY = 3
 # Really out of order while it changes: the socket is closed, too, so whoever is sent there meanwhile is refused.
 OUT = {"command": ["systemctl", "stop", "hello.socket", "hello.service"]}

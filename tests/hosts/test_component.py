@@ -19,7 +19,6 @@ from tests.lab import Lab, containers
 from tests.lab.aws import BASE_PARAMETER, BUCKET, PROFILE
 from tests.lab.machine import podman, start_time
 
-pytestmark = pytest.mark.xdist_group("component")  # one lab for all of it
 COMPONENT = Path(__file__).with_name("component.yml")
 PROGRAM = b'echo "$* from an image" >/run/greeting\n'
 SECONDS = 120
