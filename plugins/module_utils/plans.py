@@ -12,8 +12,11 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from . import artifacts, deploys, targets
-from ._core import balance, deploy_log, plan, process
+from . import alarms, artifacts, deploys, targets
+from ._aws import refreshes
+from ._core import alarms as alarm_rules
+from ._core import balance, deploy_log, instance_refresh, plan, process
+from ._core.alarms import Alarms
 from ._core.balance import Declared
 from ._core.deploy_log import Claim, Slot
 from ._core.errors import LostRaceError, PlanError
@@ -49,6 +52,8 @@ OPTIONS: dict[str, Any] = {
     "health": {"type": "dict"},
     "load_balancer": {"type": "dict"},
     "activation": {"type": "str", "choices": ["restart", "reload", "none"], "default": "restart"},
+    "alarms": {"type": "list", "elements": "str", "default": []},
+    "ignore_alarms": {"type": "bool", "default": False},
     "lease": {"type": "int", "default": 900},
     "owner": {"type": "str"},
     "job_url": {"type": "str"},
@@ -77,6 +82,8 @@ class Asked:
     health: dict[str, Any] | None
     load_balancer: dict[str, Any] | None
     activation: str
+    alarms: tuple[str, ...]
+    ignore_alarms: bool
     lease: int
     owner: str | None
     job_url: str | None
@@ -92,6 +99,7 @@ def answer(options: dict[str, Any], client: Client, clock: Clock, check: bool) -
     """The result of module deploy_plan. client: makes a client of a service, in a region if one is given."""
     values = {name: options[name] for name in OPTIONS if name != "claim"}
     values["hosts"] = tuple(Host(**host) for host in options["hosts"])
+    values["alarms"] = alarm_rules.names_of(options["alarms"], options["env"])
     values["waves"] = None if options["waves"] is None else tuple(options["waves"])
     try:
         return plan_deploy(client, Asked(**values), clock, claim=options["claim"] and not check)
@@ -145,6 +153,7 @@ class _Draft:
             "budget": self.decided.budget,
             "bake": asked.bake,
             "balance": _balance(request),
+            "alarms": list(request.alarms.names),
             "fence": header.slot,
             "claimed": header.claimed,
             "owner": header.owner,
@@ -165,11 +174,13 @@ def _draft(client: Client, asked: Asked, now: datetime, claim: bool) -> _Draft:
     dead = top.target is not None and process.is_dead(top.target.process)
     rules = {"takeover": asked.takeover, "holder_dead": dead, "where": log.where}
     taken = deploy_log.takeover_reason(top, now, **rules)
+    rolling = _unfinished_roll(client, asked, top)
     manifest = None if asked.action == "config" else artifacts.load(client("s3"), asked.bucket, asked.app, version)
     declared = balance.declared(asked.load_balancer, asked.activation, asked.env)
     standing = targets.stand(client, declared, asked.hosts)
     # What is missing is put back before the first wave, so it is no reason to refuse one.
-    request = _request(asked, version, manifest, standing, repaired=True)
+    heard, rings = _heard(client, asked)
+    request = _request(asked, version, manifest, standing, heard, repaired=True)
     decided = plan.make_plan(request, top.stable)
     wanted = Claim(
         id=f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",
@@ -190,7 +201,7 @@ def _draft(client: Client, asked: Asked, now: datetime, claim: bool) -> _Draft:
         claimed=claim,
         why=asked.why,
         job_url=asked.job_url,
-        notes=(taken,) if taken else (),
+        notes=(*((taken,) if taken else ()), *rolling, *rings),
     )
     if claim:
         log.append(top, slot)
@@ -205,7 +216,8 @@ def _repaired(client: Client, draft: _Draft, clock: Clock) -> _Draft:
     missing = ", ".join(draft.standing.missing())
     try:
         standing = draft.standing.repaired(client)
-        request = _request(draft.asked, draft.decided.request.release.version, draft.manifest, standing, repaired=False)
+        before = draft.decided.request
+        request = _request(draft.asked, before.release.version, draft.manifest, standing, before.alarms, repaired=False)
         decided = plan.make_plan(request, draft.top.stable)
     except FAILURES as exc:
         ending = deploys.ending(draft.header.id, "released", str(exc)[:300])
@@ -216,7 +228,7 @@ def _repaired(client: Client, draft: _Draft, clock: Clock) -> _Draft:
 
 
 def _request(
-    asked: Asked, version: str, manifest: Manifest | None, standing: Standing, *, repaired: bool
+    asked: Asked, version: str, manifest: Manifest | None, standing: Standing, heard: Alarms, *, repaired: bool
 ) -> plan.Request:
     fetched = (0, 0, 0) if manifest is None else (manifest.size, manifest.unpacked_size, manifest.files)
     hosts = standing.hosts(asked.hosts, repaired=repaired)
@@ -236,7 +248,40 @@ def _request(
         lease=asked.lease + 2 * balanced.longest_wave(),
         health=asked.health,
         balance=balanced,
+        alarms=heard,
     )
+
+
+def _heard(client: Client, asked: Asked) -> tuple[Alarms, tuple[str, ...]]:
+    """The alarms that will be asked, and notes; a rollback asks none, since it may be the remedy for what rings."""
+    if asked.action == "rollback" or not asked.alarms:
+        return alarm_rules.NONE, ()
+    watch = client("cloudwatch")
+    return alarm_rules.heard(alarms.ask(watch, asked.alarms), watch.meta.region_name, asked.ignore_alarms)
+
+
+def _unfinished_roll(client: Client, asked: Asked, top: Slot) -> tuple[str, ...]:
+    """Notes on what a run that rolled an image out has left; PlanError while its instance refresh goes on.
+
+    Whoever died while that happened left a claim whose lease ends, and a refresh that does not know of leases.
+    """
+    if top.target is None or top.target.kind != deploy_log.AMI:
+        return ()
+    groups = sorted({(host.region or "", host.asg) for host in asked.hosts if host.asg})
+    found = {name: words for region, name in groups for words in _rolling(client("autoscaling", region), name)}
+    told = "; ".join(f"{name} has an {words}" for name, words in found.items())
+    if told and not asked.takeover:
+        raise PlanError(
+            f"Whoever rolled {top.target.release} out is gone, and {told}. Nothing was changed. See it through with "
+            "the playbook roll, or end it (instance_refresh with state=cancelled or rolled_back); to deploy "
+            "meanwhile, run again with takeover=true."
+        )
+    return (told,) if told else ()
+
+
+def _rolling(client: Any, name: str) -> list[str]:
+    found = refreshes.newest(client, name)
+    return [instance_refresh.told(one) for one in found if one["status"] in instance_refresh.UNDER_WAY]
 
 
 def _default_waves(action: str, declared: Declared) -> tuple[Amount, ...]:

@@ -20,6 +20,8 @@ description:
     the first thing after the claim, and waited for.
   - The claim of another deploy is taken over if its lease has ended, if its process ran on this very machine and is
     gone, or with O(takeover=true).
+  - If that was the claim of an image that was being rolled out, and the instance refresh of the hosts' Auto Scaling
+    group still goes on, it ends here unless O(takeover=true).
 author:
   - Deploy Toolkit authors (@sysops)
 options:
@@ -114,6 +116,18 @@ options:
     type: str
     choices: [restart, reload, none]
     default: restart
+  alarms:
+    description:
+      - Names of alarms of CloudWatch in the region of the module; C({env}) stands for the env. The plan names them, and
+        the steps of the deploy ask them.
+      - An alarm that is not there, or that rings already, ends it here. A rollback asks none, for it may be the remedy.
+    type: list
+    elements: str
+    default: []
+  ignore_alarms:
+    description: Deploy although one of O(alarms) rings. What rings now is not asked afterwards, and the others are.
+    type: bool
+    default: false
   lease:
     description:
       - Seconds for which the claim is believed to be alive without being renewed.
@@ -219,6 +233,10 @@ plan:
         - What the steps of the deploy need to know about load balancers.
         - These are C(target_groups) and C(hosts) for M(sysops.dtk.targets), C(drain), and C(wait_timeout).
       type: dict
+    alarms:
+      description: The alarms that the steps of the deploy ask.
+      type: list
+      elements: str
     fence:
       description: Number of our entry in the deploy log, which hosts compare. Not written if nothing is claimed.
       type: int

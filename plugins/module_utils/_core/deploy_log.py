@@ -229,6 +229,8 @@ def commit(top: Slot, deploy: str, now: datetime, why: str = "") -> Slot | None:
     if ended(top, deploy, "committed"):
         return None
     held = ours(top, deploy)
+    if held.kind == AMI:
+        raise LogError(f"{held.release} is an image and no release, so it cannot be made the stable one: release it.")
     done = _next(top, now, act="committed", by=held.owner, why=why, deploy=deploy, target=None)
     return replace(done, stable=held.release, previous=previous_after(top, held))
 

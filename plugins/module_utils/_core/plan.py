@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from . import alarms
+from .alarms import Alarms
 from .balance import UNBALANCED, Balance
 from .errors import PlanError
 from .text import abbreviated, human_bytes, human_seconds, plural, table
@@ -66,6 +68,7 @@ class Request:
     lease: int = 900
     health: dict[str, Any] | None = None
     balance: Balance = UNBALANCED
+    alarms: Alarms = alarms.NONE
 
 
 @dataclass(frozen=True)
@@ -243,7 +246,12 @@ def _facts(plan: Plan) -> list[tuple[str, str]]:
         ("serving", _serving_words(plan)),
         ("health", _health_words(plan.request.health)),
         *_balance_facts(plan.request.balance),
+        *_alarm_facts(plan.request),
     ]
+
+
+def _alarm_facts(request: Request) -> list[tuple[str, str]]:
+    return [("alarms", alarms.words(request.alarms, request.bake))] if request.alarms.names else []
 
 
 def _balance_facts(balance: Balance) -> list[tuple[str, str]]:

@@ -334,6 +334,12 @@ _DEPLOY = Record(
         "min_healthy": Key(_COUNT, "Healthy hosts that must be left alone at any moment."),
         "budget": Key(_COUNT, "Hosts that may fail before a deploy is halted.", 0),
         "bake": Key(Number(), "Seconds to wait after each wave.", 0),
+        "alarms": Key(
+            ListOf(Text()),
+            "Alarms of CloudWatch that are asked after each wave and while it bakes; one that rings halts the deploy. "
+            "{env} stands for the env.",
+            [],
+        ),
     },
     "deploy",
 )

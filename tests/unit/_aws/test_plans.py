@@ -262,3 +262,50 @@ def test_bad_input_is_told_before_anything_changes(world: World, balancer: dict[
     refused = plan(world, load_balancer=balancer)
     assert refused["failed"] and words in refused["msg"]
     assert log(world)["n"] == 0
+
+
+# --- alarms ---------------------------------------------------------------------------------------------------------
+
+
+def alarm(world: World, state: str) -> str:
+    name, watch = f"demo-{world.mark}", world.client("cloudwatch")
+    watch.put_metric_alarm(
+        AlarmName=name,
+        MetricName="m",
+        Namespace="n",
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+    watch.set_alarm_state(AlarmName=name, StateValue=state, StateReason="because")
+    return name
+
+
+def test_alarms_stand_in_the_plan_and_are_asked_once(world: World) -> None:
+    name = alarm(world, "INSUFFICIENT_DATA")
+    asked = {"alarms": [f"{{env}}-{world.mark}"], "load_balancer": None}
+    world.aws.reset()
+    planned = plan(world, **asked)
+    assert planned["plan"]["alarms"] == [name]
+    assert any(line.startswith(f"  alarms   {name}: 1 alarm, 1 without data, asked after") for line in planned["text"])
+    assert f"{name} has no data: it stops nothing unless it rings" in planned["plan"]["warnings"]
+    assert world.aws.calls()[f"cloudwatch:DescribeAlarms:{REGION}"] == 1
+
+
+def test_an_alarm_that_rings_already_refuses_a_deploy_but_not_a_rollback(world: World) -> None:
+    name = alarm(world, "ALARM")
+    asked = {"alarms": [name], "load_balancer": None}
+    refused = plan(world, **asked)
+    assert refused["msg"].startswith(f"Already in ALARM before anything changed: {name} (because).")
+    assert log(world)["n"] == 0
+    meant = plan(world, check=True, ignore_alarms=True, **asked)
+    assert (meant["plan"]["alarms"], f"{name} rings already, and is not asked" in meant["plan"]["warnings"]) == (
+        [],
+        True,
+    )
+    back = plan(world, check=True, action="rollback", **asked)
+    assert (back["plan"]["alarms"], "failed" in back) == ([], False)
+    gone = plan(world, **{**asked, "alarms": ["nope"]})
+    assert gone["msg"].startswith(f"There is no alarm nope in {REGION}. Correct deploy.alarms of the app")

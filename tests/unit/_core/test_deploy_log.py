@@ -218,3 +218,12 @@ def _check_step(before: Slot, after: Slot, act: str, mine: str, now: datetime) -
     if after.stable != before.stable:
         assert act == "commit"
         assert after.stable == before.target.release
+
+
+def test_an_image_is_held_like_an_app_and_never_becomes_its_release() -> None:
+    top = held(version="ami-1", kind=deploy_log.AMI)
+    assert "(an image is being rolled out, ami-1, id id-alice" in deploy_log.holder_text(top.target)
+    with pytest.raises(LogError, match="ami-1 is an image and no release"):
+        commit(top, "id-alice", NOW)
+    released = release(top, "id-alice", NOW)
+    assert (released.stable, released.target, released.previous) == (None, None, ())

@@ -12,7 +12,7 @@ from unittest import mock
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.sysops.dtk.plugins.module_utils import claims, clients, deploys, instance_refreshes
+from ansible_collections.sysops.dtk.plugins.module_utils import claims, clients, deploys, instance_refreshes, plans
 from ansible_collections.sysops.dtk.plugins.module_utils._aws import errors
 
 from tests.emulation import REGION, Emulation
@@ -433,6 +433,28 @@ def test_a_claim_that_is_lost_half_way_is_given_back(world: World) -> None:
     found = log(world, "api")
     assert (found["held"], [entry["act"] for entry in found["history"]]) == (False, ["released", "claimed"])
     assert failure(claim(world, check=True)).startswith("web in prod is held by bob")
+
+
+def test_a_deploy_waits_for_the_refresh_that_a_dead_roll_left(world: World) -> None:
+    world.group(1)
+    claimed = good(claim(world, apps=["web"], lease=60))
+    good(world.roll(wait=False))
+    hosts = [{"name": "web-1", "asg": WEB, "region": REGION}]
+    asked = {"app": "web", "env": "prod", "action": "config", "hosts": hosts, "owner": "bob"}
+    held = failure(world.answered(plans, asked, False))
+    assert "is held by alice since 2026-01-01T" in held and "an image is being rolled out" in held
+    world.fleet.fake.advance(61)
+    identity = world.refreshes[0]["InstanceRefreshId"]
+    text = failure(world.answered(plans, asked, False))
+    assert text.startswith(f"Whoever rolled {world.image} out is gone, and web has an instance refresh {identity} to")
+    assert text.endswith("to deploy meanwhile, run again with takeover=true.")
+    assert log(world, "web")["id"] == claimed["id"]
+    meant = good(world.answered(plans, {**asked, "takeover": True}, True))
+    assert any(identity in note for note in meant["plan"]["warnings"])
+    world.fleet.fake.advance(600)
+    assert world.refreshes[0]["Status"] == "Successful"
+    planned = good(world.answered(plans, asked, False))
+    assert "took over from alice, whose lease ended at" in planned["plan"]["warnings"][0]
 
 
 # --- bad input ------------------------------------------------------------------------------------------------------
