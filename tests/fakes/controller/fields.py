@@ -211,5 +211,4 @@ _BY_TYPE: dict[str, Callable[[Field, Any], Any]] = {
 _SPECIAL: dict[str, Callable[[Field, Any], Any]] = {
     "variables": _variables,
     "mapping": _mapping,
-    "json": lambda _field, value: value,
 }

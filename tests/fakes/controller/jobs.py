@@ -110,6 +110,14 @@ class Jobs:
         template.values["status"] = "pending"
         return row
 
+    def create_bulk(self, name: str, by: Row) -> Row:
+        """A workflow job that has no template."""
+        launched_by = {"id": by.id, "name": by.name, "type": "user", "url": by.url}
+        values = {"name": name, "launch_type": "manual", "status": "pending", "failed": False, "extra_vars": "{}"}
+        row = self._store.add("workflow_jobs", values | {"launched_by": launched_by, "is_bulk_job": True}, by.id)
+        self._cancels[row.id] = threading.Event()
+        return row
+
     def _set_variables(self, template: Row, row: Row, said: dict[str, Any]) -> None:
         own = yaml.safe_load(template["extra_vars"] or "{}") or {}
         variables = own | surveys.defaults(template) | said

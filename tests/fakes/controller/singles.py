@@ -11,6 +11,7 @@ from typing import Any
 from dateutil import rrule
 
 from . import seeds, tables
+from .bulk import Bulk
 from .fields import InvalidError
 from .refusals import RefusalError
 from .rules import rule_set
@@ -19,6 +20,7 @@ from .store import Row
 from .world import World
 
 Answer = tuple[int, Any, str | None]
+_BULK = ("host_create", "host_delete", "job_launch")
 _PREVIEWED = 10  # serializers: SchedulePreview shows so many
 
 
@@ -27,6 +29,7 @@ class Singles:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        bulk = Bulk(world)
         self._by_template: dict[str, Callable[[Any, Row | None, Route], Answer]] = {
             "/api/": self._root,
             "/api/{version}/": self._version,
@@ -37,6 +40,10 @@ class Singles:
             "/api/{version}/settings/": self._categories,
             "/api/{version}/settings/{category_slug}/": self._settings,
             "/api/{version}/schedules/preview/": self._preview,
+            "/api/{version}/bulk/": lambda *_: (200, {name: f"/api/v2/bulk/{name}/" for name in _BULK}, None),
+            "/api/{version}/bulk/host_create/": bulk.create_hosts,
+            "/api/{version}/bulk/host_delete/": bulk.delete_hosts,
+            "/api/{version}/bulk/job_launch/": bulk.launch,
         }
 
     def find(self, route: Route) -> Callable[[Any, Row | None, Route], Answer] | None:

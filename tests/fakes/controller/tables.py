@@ -147,12 +147,11 @@ FIELD_TYPES = {
     ("", "source_vars"): "variables",
     ("job_templates", "extra_vars"): "variables",
     ("workflow_job_templates", "extra_vars"): "variables",
-    # serializers: VerbatimField, DictField; awx.awx sends mappings, and numbers that are choices as texts
+    # serializers: VerbatimField, DictField; awx.awx sends mappings
     ("launch", "extra_vars"): "mapping",
     ("launch", "credential_passwords"): "mapping",
     ("notification_templates", "messages"): "mapping",
     ("", "extra_data"): "mapping",
-    ("settings", ""): "json",
 }
 # Texts and choices that are nothing where nobody said anything, and not empty: what a template, a plan or a node of a
 # workflow says of the jobs to come (serializers: LaunchConfigurationBaseSerializer, `char_prompts`), and a filter.
@@ -184,14 +183,19 @@ NOTIFICATIONS = {
     "slack": (("token", "channels"), ("token",)),
     "twilio": (("account_sid", "account_token", "from_number", "to_numbers"), ("account_token",)),
     "webhook": (("url", "headers"), ("password",)),
-    "awssns": (("aws_region", "sns_topic_arn"), ("aws_secret_access_key", "aws_session_token")),
+    "awssns": ((), ("aws_secret_access_key", "aws_session_token")),
 }
 # And what it may have beyond: with defaults that are filled in (models: `init_parameters` with "default").
 NOTIFICATION_DEFAULTS: dict[str, dict[str, Any]] = {
     "email": {"timeout": 30},
     "webhook": {"disable_ssl_verification": False, "http_method": "POST", "username": "", "password": ""},
-    "slack": {"hex_color": ""},
-    "awssns": {"aws_access_key_id": "", "aws_secret_access_key": "", "aws_session_token": ""},
+    "awssns": {
+        "aws_region": "",
+        "aws_access_key_id": "",
+        "aws_secret_access_key": "",
+        "aws_session_token": "",
+        "sns_topic_arn": "",
+    },
 }
 # Where nothing else says what an answer has in a read-only field: by kind ("" for any).
 INITIAL: dict[tuple[str, str], Any] = {

@@ -36,6 +36,10 @@ class Workflows:
             original = self._store.get("workflow_job_template_nodes", id)
             for path in _PATHS:
                 self._store.link(copied, path, [nodes[child.id].id for child in self._store.linked(original, path)])
+        self.begin(job)
+
+    def begin(self, job: Row) -> None:
+        """Under the lock: starts the nodes that a job has."""
         self._jobs.begin(job)
         self._go_on(job)
 

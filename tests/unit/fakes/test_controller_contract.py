@@ -25,7 +25,7 @@ SCHEMA = Schema()
 MODULES = Path(find_spec("ansible_collections.awx.awx").submodule_search_locations[0]) / "plugins" / "modules"
 # Paths that need no object of ours, or which this Controller does not serve: nothing of ours comes near them.
 UNSERVED = re.compile(
-    r"/api/o/|role_metadata|role_definitions|role_\w+_assignments|/bulk/|config/(attach|subscriptions)|dashboard|host_metric_summary|mesh_visualizer|/metrics/"
+    r"/api/o/|role_metadata|role_definitions|role_\w+_assignments|/bulk/\w|config/(attach|subscriptions)|dashboard|host_metric_summary|mesh_visualizer|/metrics/"
     r"|settings/logging|schedules/zoneinfo|/tree/|/ansible_facts/|/health_check/|create_schedule"
     r"|credential_types/\{id\}/test|credentials/\{id\}/test|/callback/|children_summary|/(github|gitlab|bitbucket_dc)/"
     r"|notification_templates/\{id\}/test|ad_hoc_commands/\{id\}/(relaunch|events)|system_job_templates/\{id\}/launch"

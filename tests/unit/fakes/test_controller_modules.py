@@ -318,6 +318,22 @@ def test_a_copy_is_like_what_it_is_copied_from(applied: ControllerFake) -> None:
         run(applied, (module, {"name": name, "state": "absent"}))
 
 
+def test_many_hosts_and_jobs_at_once(applied: ControllerFake) -> None:
+    hosts = [{"name": f"bulk-{number}"} for number in range(3)]
+    made = run(applied, ("bulk_host_create", {"inventory": "prod", "hosts": hosts}))
+    assert made["changed"]
+    again = run_module("awx.awx.bulk_host_create", {"inventory": "prod", "hosts": hosts}, applied.hasty_env)
+    assert "Duplicates found: ['bulk-0', 'bulk-1', 'bulk-2']" in str(again["response"])
+    ids = [host["id"] for host in applied.objects("hosts") if host["name"].startswith("bulk-")]
+    assert run(applied, ("bulk_host_delete", {"hosts": ids}))["changed"]
+    assert not [host for host in applied.objects("hosts") if host["name"].startswith("bulk-")]
+    check = applied.object("job_templates", "Check")["id"]
+    jobs = [{"unified_job_template": check, "identifier": name} for name in ("a", "b")]
+    launched = run(applied, ("bulk_job_launch", {"jobs": jobs, "wait": True, "interval": 0.1}))
+    assert launched["job_info"]["status"] in {"pending", "successful"}
+    assert applied.objects("workflow_jobs", name="Bulk Job Launch")[0]["status"] == "successful"
+
+
 PLAY = """
 - hosts: localhost
   gather_facts: false
