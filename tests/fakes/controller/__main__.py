@@ -15,7 +15,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.fakes.controller", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="where to listen; any free port if not given")
     with ControllerFake.start(parser.parse_args().port) as controller:
-        for name, value in controller.env.items():
+        for name, value in controller.login(controller.token).items():
             print(f"export {name}={value}", flush=True)
         try:
             threading.Event().wait()

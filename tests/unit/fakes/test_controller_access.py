@@ -129,10 +129,10 @@ def test_a_team_gives_its_roles_to_its_members(controller: ControllerFake) -> No
     token = controller.token_of("dev")
     assert seen(controller, token)["job_templates"] == []
     options = {"team": "Developers", "role": "execute", "job_templates": ["Check"], "lookup_organization": "Acme"}
-    assert run_module("awx.awx.role", options, controller.hasty_env)["changed"]
-    assert not run_module("awx.awx.role", options, controller.hasty_env)["changed"]
+    assert run_module("awx.awx.role", options, controller.env)["changed"]
+    assert not run_module("awx.awx.role", options, controller.env)["changed"]
     assert seen(controller, token)["job_templates"] == ["Check"]
-    assert run_module("awx.awx.role", {**options, "state": "absent"}, controller.hasty_env)["changed"]
+    assert run_module("awx.awx.role", {**options, "state": "absent"}, controller.env)["changed"]
     assert seen(controller, token)["job_templates"] == []
 
 

@@ -30,7 +30,7 @@ def controller() -> Iterator[ControllerFake]:
 
 
 def label(controller: ControllerFake, **options: Any) -> dict[str, Any]:
-    return run_module("awx.awx.label", {**LABEL, **options}, controller.hasty_env)
+    return run_module("awx.awx.label", {**LABEL, **options}, controller.env)
 
 
 def test_a_broken_one_answers_so_as_often_as_it_is_told(controller: ControllerFake) -> None:
@@ -89,11 +89,9 @@ def test_an_older_one_does_not_know_a_field(controller: ControllerFake) -> None:
     }
     for module in ("project", "inventory"):
         name = {"project": "estate", "inventory": "prod"}[module]
-        assert run_module(f"awx.awx.{module}", {"name": name, "organization": "Default"}, controller.hasty_env)[
-            "changed"
-        ]
+        assert run_module(f"awx.awx.{module}", {"name": name, "organization": "Default"}, controller.env)["changed"]
     for _ in range(2):  # It takes no notice of it, again and again.
-        assert run_module("awx.awx.job_template", options, controller.hasty_env).get("failed") is None
+        assert run_module("awx.awx.job_template", options, controller.env).get("failed") is None
     assert "prevent_instance_group_fallback" not in controller.object("job_templates", "Deploy")
     assert "prevent_instance_group_fallback" not in controller.call("OPTIONS", "job_templates")[1]["actions"]["POST"]
 

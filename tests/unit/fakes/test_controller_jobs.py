@@ -354,11 +354,11 @@ def test_projects_and_sources_are_updated(controller: ControllerFake) -> None:
 
 def test_the_modules_launch_and_wait(controller: ControllerFake) -> None:
     controller.run(Recorder(Check=Result("successful", {"verdict": "good"})))
-    result = run_module("awx.awx.job_launch", {"name": "Check", "wait": True, "interval": 0.1}, controller.hasty_env)
+    result = run_module("awx.awx.job_launch", {"name": "Check", "wait": True, "interval": 0.1}, controller.env)
     assert (result["status"], result["changed"]) == ("successful", True)
     controller.run(Recorder(Deploy="failed"))
     options = {"name": "Deploy", "extra_vars": GOOD, "wait": True, "interval": 0.1}
-    result = run_module("awx.awx.job_launch", options, controller.hasty_env)
+    result = run_module("awx.awx.job_launch", options, controller.env)
     assert result["failed"]
     assert result["status"] == "failed"
 
@@ -434,7 +434,7 @@ def test_a_workflow_is_cancelled_with_what_it_runs(controller: ControllerFake) -
 def test_the_modules_approve(controller: ControllerFake) -> None:
     _, job = launch(controller, "Promote")
     options = {"workflow_job_id": job["id"], "name": "Sure?", "action": "approve", "interval": 0.1, "timeout": 10}
-    assert run_module("awx.awx.workflow_approval", options, controller.hasty_env)["changed"]
+    assert run_module("awx.awx.workflow_approval", options, controller.env)["changed"]
     assert controller.wait()
     assert ran(controller)["deploy"] == "successful"
 

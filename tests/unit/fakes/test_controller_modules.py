@@ -185,7 +185,7 @@ CANARIES = ("canary-password", "canary-key", "canary-ssh")
 
 def run(controller: ControllerFake, task: tuple[str, dict[str, Any]], check: bool = False) -> dict[str, Any]:
     module, options = task
-    result = run_module(f"awx.awx.{module}", json.loads(json.dumps(options)), controller.hasty_env, check)
+    result = run_module(f"awx.awx.{module}", json.loads(json.dumps(options)), controller.env, check)
     assert not result.get("failed"), (task, result)
     return result
 
@@ -294,7 +294,7 @@ def test_a_token_is_shown_once(empty: ControllerFake) -> None:
 
 def test_a_password_does_instead_of_a_token(empty: ControllerFake) -> None:
     """The modules make a token of it, and take it back at the end."""
-    known = {name: value for name, value in empty.hasty_env.items() if "TOKEN" not in name}
+    known = {name: value for name, value in empty.env.items() if "TOKEN" not in name}
     login = {"CONTROLLER_USERNAME": "admin", "CONTROLLER_PASSWORD": ControllerFake.PASSWORD}
     before = len(empty.objects("tokens"))
     assert run_module("awx.awx.organization", {"name": "Acme"}, {**known, **login})["changed"]
@@ -322,7 +322,7 @@ def test_many_hosts_and_jobs_at_once(applied: ControllerFake) -> None:
     hosts = [{"name": f"bulk-{number}"} for number in range(3)]
     made = run(applied, ("bulk_host_create", {"inventory": "prod", "hosts": hosts}))
     assert made["changed"]
-    again = run_module("awx.awx.bulk_host_create", {"inventory": "prod", "hosts": hosts}, applied.hasty_env)
+    again = run_module("awx.awx.bulk_host_create", {"inventory": "prod", "hosts": hosts}, applied.env)
     assert "Duplicates found: ['bulk-0', 'bulk-1', 'bulk-2']" in str(again["response"])
     ids = [host["id"] for host in applied.objects("hosts") if host["name"].startswith("bulk-")]
     assert run(applied, ("bulk_host_delete", {"hosts": ids}))["changed"]
@@ -359,7 +359,7 @@ def test_ansible_playbook_gets_on_with_it(empty: ControllerFake, tmp_path: Path)
     play.write_text(PLAY, encoding="utf-8")
     done = subprocess.run(
         [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "localhost,", "-c", "local", str(play)],
-        env={**os.environ, **empty.hasty_env, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_HOME": str(tmp_path)},
+        env={**os.environ, **empty.env, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_HOME": str(tmp_path)},
         check=False,
         capture_output=True,
         text=True,
