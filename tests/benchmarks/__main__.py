@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.benchmarks import deploy, inventory, lineup, lookups
+from tests.benchmarks import boot, deploy, inventory, lineup, lookups
 from tests.benchmarks.report import Options, Outcome, merge
 
 FIGURES = Path("build/bench.json")
@@ -43,11 +43,17 @@ def _lookups(hosts: int) -> Benchmark:
     return Benchmark(f"settings and secrets of {hosts} hosts in an emulated AWS", lookups.CONTESTANTS, run)
 
 
+def _boot() -> Benchmark:
+    run = functools.partial(boot.benchmark, "boot")
+    return Benchmark("a new instance of Auto Scaling on one systemd host of this machine", boot.CONTESTANTS, run)
+
+
 BENCHMARKS = {
     "inventory_200": _inventory(200),
     "inventory_1000": _inventory(1000),
     "inventory_5000": _inventory(5000),
     "lookups_100": _lookups(100),
+    "boot": _boot(),
     "deploy_20": _deploy(20),
     "deploy_100": _deploy(100),
 }

@@ -171,6 +171,22 @@ class Cloud:
         host.exec(["sh", "-ec", WARM_UP])
         return instance
 
+    def into_warm_pool(self, host: LabHost) -> str:
+        """A new instance that is not to serve yet; the host is it from now on."""
+        self.resize(0)
+        settings = {"MaxGroupPreparedCapacity": 1, "PoolState": "Stopped"}
+        self.client("autoscaling").put_warm_pool(AutoScalingGroupName=GROUP, **settings)
+        self.wait_for(lambda: list(self.pool().values()) == ["Warmed:Pending:Wait"])
+        return self.enter(host, next(iter(self.pool())))
+
+    def without_warm_pool(self) -> None:
+        self.client("autoscaling").delete_warm_pool(AutoScalingGroupName=GROUP, ForceDelete=True)
+
+    def pool(self) -> dict[str, str]:
+        """{instance: state} of the warm pool."""
+        found = self.client("autoscaling").describe_warm_pool(AutoScalingGroupName=GROUP)["Instances"]
+        return {str(one["InstanceId"]): str(one["LifecycleState"]) for one in found}
+
     def resize(self, size: int) -> None:
         self.client("autoscaling").set_desired_capacity(AutoScalingGroupName=GROUP, DesiredCapacity=size)
         states = {"Pending:Wait"} if size else set()
