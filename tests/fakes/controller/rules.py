@@ -236,7 +236,7 @@ class Rules:
             raise InvalidError({"unified_job_template": ["Manual inventory source cannot have a schedule set."]})
         if "rrule" in values or not row:
             values.update(_times(merged["rrule"]))
-        self._prompted(template, values, "extra_data", ())
+        self._prompted(template, row, values, ())
 
     def _node(self, row: Row | None, values: Values, merged: Values) -> None:
         workflow = self._store.get("workflow_job_templates", merged.get("workflow_job_template"))
@@ -246,15 +246,23 @@ class Rules:
             values["identifier"] = secrets.token_hex(16)
         template = self._store.get("unified_job_templates", merged.get("unified_job_template"))
         if template:
-            self._prompted(template, values, "extra_data", ("required",))
+            self._prompted(template, row, values, ("required",))
 
-    def _prompted(self, template: Row, values: Values, variables: str, tolerated: tuple[str, ...]) -> None:
-        fields = {name: value for name, value in values.items() if name in PROMPTS and value not in (None, "")}
-        said = self._prompts.heard(template, fields, values.get(variables) or {}, tolerated)
+    def _prompted(self, template: Row, row: Row | None, values: Values, tolerated: tuple[str, ...]) -> None:
+        """Holds what is said of a template against what it asks, and seals answers that are secret."""
+        vault, before = self._store.vault, row.values if row else {}
+        old = before.get("extra_data") or {}
+        given = dict(values.get("extra_data", old) or {})
+        for name in self._prompts.secret_variables(template) & set(given):
+            given[name] = old.get(name, "") if given[name] == tables.ENCRYPTED else vault.seal(given[name])
+        merged = {**before, **values}
+        fields = {name: value for name, value in merged.items() if name in PROMPTS and value not in (None, "")}
+        said = self._prompts.heard(template, fields, vault.open(given), tolerated)
         if "extra_vars" in said.problems:
-            said.problems[variables] = said.problems.pop("extra_vars")
+            said.problems["extra_data"] = said.problems.pop("extra_vars")
         if said.problems:
             raise InvalidError(said.problems)
+        values["extra_data"] = given
 
 
 _START = re.compile(r"DTSTART(;TZID=[^:]+)?:\d+T\d+Z?")

@@ -94,7 +94,8 @@ class Workflows:
             return
         variables = self._store.vault.open(job.hidden.get("variables", {})) | self._artifacts(node)
         fields = {name: node[name] for name in PROMPTS if node[name] not in (None, "")}
-        said = self._prompts.heard(template, fields, (node["extra_data"] or {}), ("prompts", "required"))
+        answers = self._store.vault.open(node["extra_data"] or {})
+        said = self._prompts.heard(template, fields, answers, ("prompts", "required"))
         # models: what a workflow was told goes to its jobs whether they ask for it or not
         heard = Said(said.fields, said.variables | variables)
         ran = self._jobs.create(template, heard, by, "workflow")

@@ -169,7 +169,7 @@ class World:
         """What a schedule does when its time has come."""
         template = self.store.get("unified_job_templates", schedule["unified_job_template"])
         fields = {name: schedule[name] for name in PROMPTS if schedule[name] not in (None, "")}
-        said = self.prompts.heard(template, fields, schedule["extra_data"] or {})
+        said = self.prompts.heard(template, fields, self.store.vault.open(schedule["extra_data"] or {}))
         by = self.store.get("users", schedule.created_by)
         job = self.jobs.create(template, said, by, "scheduled", schedule=schedule.id)
         (self.workflows if job.kind == "workflow_jobs" else self.jobs).start(job)

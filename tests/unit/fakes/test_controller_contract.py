@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -15,6 +16,7 @@ import pytest
 
 from tests.fakes.controller import ControllerFake
 from tests.fakes.controller.fields import Reader
+from tests.fakes.controller.reduce import reduced
 from tests.fakes.controller.schema import Field, Schema
 from tests.fakes.controller.tables import FIELD_TYPES, NOTHING, target, type_of
 from tests.fakes.controller.tables import UNSERVED as UNSERVED_KINDS
@@ -234,6 +236,27 @@ def test_the_schema_that_is_kept_says_where_it_comes_from() -> None:
     first = path.read_text(encoding="utf-8").splitlines()[0]
     assert "AWX 24.6.1" in first
     assert "Apache License 2.0" in first
+
+
+def test_a_dump_of_a_controller_becomes_a_schema() -> None:
+    reference = {"$ref": "#/definitions/Thing"}
+    page = {"properties": {"count": {}, "results": {"items": reference, "type": "array"}}, "type": "object"}
+    things = {
+        "get": {"body": None, "responses": {"200": page}},
+        "post": {"body": reference, "responses": {"201": reference}},
+    }
+    foreign = {"get": {"body": None, "responses": {"200": None}}}
+    name = {"type": "string", "title": "Name", "description": "Of the thing", "maxLength": 9}
+    dump = {
+        "definitions": {"Thing": {"properties": {"name": name}, "required": ["name"], "type": "object"}},
+        "paths": {"/api/{version}/things/": things, "/api/debug/": foreign},
+    }
+    schema = Schema(json.loads("\n".join(reduced(dump))))
+    assert list(schema.paths) == ["/api/{version}/things/"]
+    assert schema.operation("/api/{version}/things/", "get") == (None, 200, "[Thing]")
+    assert schema.operation("/api/{version}/things/", "post") == ("Thing", 201, "Thing")
+    assert schema.fields("Thing")["name"].spec == {"type": "string", "maxLength": 9}
+    assert schema.required("Thing") == ["name"]
 
 
 def test_forms_are_made_of_the_definitions(controller: ControllerFake) -> None:

@@ -244,6 +244,30 @@ def test_a_schedule_must_fit_what_it_starts(
     assert furnished.call("POST", "schedules", whole | body) == (400, answer)
 
 
+def test_a_schedule_is_changed_without_saying_it_all_again(controller: ControllerFake) -> None:
+    schedule = {"name": "often", "rrule": controller.object("schedules", "nightly")["rrule"], "extra_data": GOOD}
+    status, made = controller.call("POST", path(controller, "Deploy", "schedules"), schedule)
+    assert status == 201
+    assert controller.call("PATCH", f"schedules/{made['id']}", {"enabled": False})[0] == 200
+    status, answer = controller.call("PATCH", f"schedules/{made['id']}", {"extra_data": {"app": "api"}})
+    assert (status, list(answer)) == (400, ["variables_needed_to_start"])
+
+
+def test_a_secret_answer_is_kept_sealed_for_later(controller: ControllerFake) -> None:
+    recorder = Recorder()
+    controller.run(recorder)
+    answers = {**GOOD, "pin": "canary-pin"}
+    schedule = {"name": "often", "rrule": controller.object("schedules", "nightly")["rrule"], "extra_data": answers}
+    _, made = controller.call("POST", path(controller, "Deploy", "schedules"), schedule)
+    assert made["extra_data"] == {**GOOD, "pin": "$encrypted$"}
+    assert controller.call("PATCH", f"schedules/{made['id']}", {"extra_data": made["extra_data"]})[0] == 200
+    controller.fire("often")
+    assert controller.wait()
+    assert recorder.works[0].variables["pin"] == "canary-pin"
+    assert controller.leaks("canary-pin") == []
+    assert not controller.keeps_readable("canary-pin")
+
+
 def test_a_schedule_knows_its_times_and_can_be_fired(controller: ControllerFake) -> None:
     nightly = controller.object("schedules", "nightly")
     assert nightly["dtstart"] == "2024-01-01T01:00:00Z"
@@ -350,6 +374,18 @@ def test_projects_and_sources_are_updated(controller: ControllerFake) -> None:
     status, job = controller.call("POST", path(controller, "fleet", "update", "inventory_sources"), {})
     assert (status, job["type"]) == (202, "inventory_update")
     assert controller.object("inventory_sources", "fleet")["status"] == "successful"
+
+
+def test_the_first_update_of_a_project_may_fail(controller: ControllerFake) -> None:
+    """Measured at a real one: the next try succeeds."""
+    outcomes = iter(["failed", "successful"])
+    controller.run(lambda _work: next(outcomes), "project_updates")
+    options = {"organization": "Acme", "scm_type": "git", "scm_url": "https://git.invalid/x", "interval": 0.1}
+    made = run_module("awx.awx.project", {"name": "fresh", **options}, controller.env)
+    assert (made["failed"], made["msg"]) == (True, "Project update failed")
+    again = run_module("awx.awx.project", {"name": "fresh", "update_project": True, **options}, controller.env)
+    assert again.get("failed") is None
+    assert controller.object("projects", "fresh")["status"] == "successful"
 
 
 def test_the_modules_launch_and_wait(controller: ControllerFake) -> None:
