@@ -235,15 +235,17 @@ class Acts:
         from datetime import datetime
 
         from . import deploy_tops
-        from ._core.deploy_log import UTC, moment
+        from ._core.deploy_log import AMI, UTC, moment
 
         facts, now = self._facts, datetime.now(UTC)
         tops = deploy_tops.tops(self._clients("ssm"), facts.prefix, facts.env, effect.at_least)
         seen = []
         for app, _floor in effect.at_least:
             top = tops[app]
-            over = top.target is not None and now >= moment(top.target.lease_until)
-            target = None if top.target is None else top.target.release
+            # Under an image that is being rolled out no release moves: to a host it is as if nobody held the log.
+            held = top.target if top.target is not None and top.target.kind != AMI else None
+            over = held is not None and now >= moment(held.lease_until)
+            target = None if held is None else held.release
             seen.append(Seen(top.n, top.stable, target, over))
             self.note("log", app=app, slot=top.n, stable=top.stable, target=target)
         if self._target == "InService" and not self._group and not self._membership:

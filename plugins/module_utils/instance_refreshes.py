@@ -454,6 +454,7 @@ def _shown(refresh: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "instance_refresh_id": refresh["id"],
         "status": refresh["status"],
+        "under_way": refresh["status"] in UNDER_WAY,
         "status_reason": refresh["reason"],
         "rollback_reason": refresh["rollback_reason"],
         "percentage_complete": refresh["percent"],

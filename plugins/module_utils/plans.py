@@ -12,10 +12,9 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from . import alarms, artifacts, deploys, targets
-from ._aws import refreshes
+from . import alarms, artifacts, deploys, instance_refreshes, targets
 from ._core import alarms as alarm_rules
-from ._core import balance, deploy_log, instance_refresh, plan, process
+from ._core import balance, deploy_log, plan, process
 from ._core.alarms import Alarms
 from ._core.balance import Declared
 from ._core.deploy_log import Claim, Slot
@@ -267,8 +266,9 @@ def _unfinished_roll(client: Client, asked: Asked, top: Slot) -> tuple[str, ...]
     """
     if top.target is None or top.target.kind != deploy_log.AMI:
         return ()
-    groups = sorted({(host.region or "", host.asg) for host in asked.hosts if host.asg})
-    found = {name: words for region, name in groups for words in _rolling(client("autoscaling", region), name)}
+    found: dict[str, str] = {}
+    for region, name in sorted({(host.region or "", host.asg) for host in asked.hosts if host.asg}):
+        found.update(instance_refreshes.under_way(client("autoscaling", region), [name]))
     told = "; ".join(f"{name} has an {words}" for name, words in found.items())
     if told and not asked.takeover:
         raise PlanError(
@@ -277,11 +277,6 @@ def _unfinished_roll(client: Client, asked: Asked, top: Slot) -> tuple[str, ...]
             "meanwhile, run again with takeover=true."
         )
     return (told,) if told else ()
-
-
-def _rolling(client: Any, name: str) -> list[str]:
-    found = refreshes.newest(client, name)
-    return [instance_refresh.told(one) for one in found if one["status"] in instance_refresh.UNDER_WAY]
 
 
 def _default_waves(action: str, declared: Declared) -> tuple[Amount, ...]:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
-from . import deploys
+from . import deploys, instance_refreshes
 from ._aws import autoscaling, elbv2
 from ._aws.errors import AwsError, code_of
 from ._core import balance
@@ -69,7 +69,7 @@ OPTIONS: dict[str, Any] = {
     "wait_for": {"type": "list", "elements": "str"},
     "wait_timeout": {"type": "float"},
 }
-INFO_OPTIONS: dict[str, Any] = _PLACES
+INFO_OPTIONS: dict[str, Any] = {**_PLACES, "refreshes": {"type": "bool", "default": False}}
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,7 @@ def answer_info(
         hosts = _hosts(options["hosts"])
         scaling = _scaling(client, hosts)
         view = look(client, _groups(options, hosts, client), hosts, _lifecycle(scaling))
+        refreshes = _refreshes(client, hosts) if options["refreshes"] else {}
     except FAILURES as exc:
         return {"failed": True, "msg": str(exc)}
     suspended = {name: group["suspended"] for name, group in scaling.items() if group["suspended"]}
@@ -119,6 +120,7 @@ def answer_info(
         "changed": False,
         "hosts": {host.name: _told(view, host) for host in hosts},
         "suspended": suspended,
+        "refreshes": refreshes,
         "target_groups": [asdict(group) for group in view.groups],
     }
 
@@ -396,14 +398,27 @@ def _found(client: Any, wishes: Sequence[Wish]) -> list[Group]:
 
 def _scaling(client: Client, hosts: Iterable[Host]) -> dict[str, dict[str, Any]]:
     """What Auto Scaling says of the hosts' groups; nothing is asked if they are in none."""
+    found: dict[str, dict[str, Any]] = {}
+    for region, names in _scaling_groups(hosts).items():
+        found.update(autoscaling.groups(client("autoscaling", region), names))
+    return found
+
+
+def _refreshes(client: Client, hosts: Iterable[Host]) -> dict[str, str]:
+    """Which of the hosts' groups have an instance refresh under way, in words."""
+    found: dict[str, str] = {}
+    for region, names in _scaling_groups(hosts).items():
+        found.update(instance_refreshes.under_way(client("autoscaling", region), names))
+    return found
+
+
+def _scaling_groups(hosts: Iterable[Host]) -> dict[str, list[str]]:
+    """Region to the names of the groups there, each once."""
     by_region: dict[str, dict[str, None]] = {}
     for host in hosts:
         if host.asg:
             by_region.setdefault(host.region or "", {})[host.asg] = None
-    found: dict[str, dict[str, Any]] = {}
-    for region, names in by_region.items():
-        found.update(autoscaling.groups(client("autoscaling", region), list(names)))
-    return found
+    return {region: list(names) for region, names in by_region.items()}
 
 
 def _lifecycle(scaling: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:

@@ -239,6 +239,10 @@ instance_refresh:
       description: What AWS calls its state.
       type: str
       sample: Successful
+    under_way:
+      description: Whether it is not over yet.
+      type: bool
+      sample: false
     status_reason:
       description: Why it has this state, empty if that is not told.
       type: str

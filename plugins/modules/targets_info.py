@@ -14,6 +14,13 @@ description:
   - Names the processes that somebody suspended in the hosts' Auto Scaling groups.
 author:
   - Deploy Toolkit authors (@sysops)
+options:
+  refreshes:
+    description:
+      - Whether to tell of instance refreshes in the hosts' Auto Scaling groups, too. There is one call for each group,
+        and the action C(autoscaling:DescribeInstanceRefreshes) must be allowed.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - sysops.dtk.targets
   - amazon.aws.common.modules
@@ -69,6 +76,11 @@ suspended:
   returned: success
   type: dict
   sample: {"web": ["AZRebalance"]}
+refreshes:
+  description: Auto Scaling group to its instance refresh that is under way, in words; empty without O(refreshes).
+  returned: success
+  type: dict
+  sample: {"web": "instance refresh 08b91cf7 to version 7 since 2026-01-31T12:00:00Z, InProgress 33 %"}
 target_groups:
   description: The target groups with their settings.
   returned: success

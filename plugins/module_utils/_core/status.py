@@ -31,7 +31,7 @@ def status_lines(
     known = log or {}
     views = [_view(row, known) for row in sorted(rows, key=lambda row: natural(_host(row)))]
     lines = table([_HEAD, *views])
-    if balance is not None:
+    if balance is not None and balance.get("target_groups") != []:
         standing = [_standing(view[0], balance) for view in views]
         lines = table([(*_HEAD, _BALANCED), *[(*view, words) for view, words in zip(views, standing, strict=True)]])
     return [*lines, "", _summary(views), *_balance_lines(balance or {}, known), *_log_lines(known)]
@@ -122,6 +122,8 @@ def _balance_lines(balance: Mapping[str, Any], log: Mapping[str, Any]) -> list[s
         abandoned = log.get("expired") or log.get("dead") or not log.get("held")
         who = "the next deploy puts them back" if abandoned else "a deploy is at work on them, or has died"
         lines.append(f"not in every target group: {', '.join(missing)}; {who}")
+    refreshes = balance.get("refreshes") or {}
+    lines += [f"{name} has an {refreshes[name]}; the playbook roll sees it through" for name in sorted(refreshes)]
     suspended = balance.get("suspended") or {}
     lines += [f"suspended in Auto Scaling group {name}: {', '.join(suspended[name])}" for name in sorted(suspended)]
     return lines

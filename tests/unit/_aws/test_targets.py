@@ -306,7 +306,7 @@ def test_how_everybody_stands(fleet: World) -> None:
     )
     scaling.suspend_processes(AutoScalingGroupName=group, ScalingProcesses=["AZRebalance"])
     fleet.act("drained", http(fleet), hosts=fleet.hosts[:1])
-    options = {"target_groups": [http(fleet)], "hosts": fleet.hosts, "env": None}
+    options = {"target_groups": [http(fleet)], "hosts": fleet.hosts, "env": None, "refreshes": False}
     found = targets.answer_info(options, fleet.client, lambda: None)
     assert found["hosts"]["web-1"] == {
         "lifecycle_state": "InService",

@@ -81,6 +81,13 @@ def test_load_balancers_that_do_not_answer() -> None:
     assert "load balancers: Cannot read the target groups web: denied" in lines
 
 
+def test_an_image_roll_that_nobody_watches() -> None:
+    found = {"hosts": {"web-1": {}}, "target_groups": [], "refreshes": {"web": "instance refresh r-1: InProgress 50 %"}}
+    lines = status_lines([row("web-1", current="1.0.1")], LOG, found)
+    assert "web has an instance refresh r-1: InProgress 50 %; the playbook roll sees it through" in lines
+    assert "TARGETS" not in lines[0], "it was not asked for load balancers"
+
+
 def test_without_hosts_or_log() -> None:
     assert status_lines([])[-1] == "no hosts"
     assert status_lines([], {"n": 0, "stable": None})[-1] == "deploy log: empty"

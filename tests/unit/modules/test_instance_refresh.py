@@ -445,6 +445,9 @@ def test_a_deploy_waits_for_the_refresh_that_a_dead_roll_left(world: World) -> N
     assert "is held by alice since 2026-01-01T" in held and "an image is being rolled out" in held
     world.fleet.fake.advance(61)
     identity = world.refreshes[0]["InstanceRefreshId"]
+    place = {"target_groups": [], "hosts": [{**hosts[0], "instance_id": world.fleet.ids()[0]}], "refreshes": True}
+    told = run_module("targets_info", place, world.aws.environ())["refreshes"]
+    assert told[WEB].startswith(f"instance refresh {identity} to version 2 since 2026-01-01T")
     text = failure(world.answered(plans, asked, False))
     assert text.startswith(f"Whoever rolled {world.image} out is gone, and web has an instance refresh {identity} to")
     assert text.endswith("to deploy meanwhile, run again with takeover=true.")
