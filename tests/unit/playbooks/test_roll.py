@@ -47,7 +47,8 @@ class World:
             self.ssm.put_parameter(
                 Name=f"/dtk/prod/web/ami/{pointer}", Value=image, Type="String", DataType="aws:ec2:image"
             )
-        alarm(aws, "prod-errors", "OK")
+        for name in ("prod-errors", f"{GROUP}-status_check", f"{GROUP}-x-status_check"):
+            alarm(aws, name, "OK")
         self.wait_for(lambda: len(self.described()["Instances"]) == 2)
         alarms = {"alarms": ["{env}-errors"]}
         refresh = {"instance_warmup": 1, "checkpoint_delay": 1, "bake_time": 1}
@@ -180,7 +181,8 @@ def test_an_image_that_goes_well_becomes_current_also_where_the_run_was_killed_h
     assert "verdict: good" in run.text and f"release: {world.new}" in run.text
     assert (world.versions, world.current()) == (["2", "2"], world.new)
     (refresh,) = world.refreshes
-    assert refresh["Preferences"]["AlarmSpecification"] == {"Alarms": ["prod-errors"]}
+    asked = [f"{GROUP}-status_check", "prod-errors"]
+    assert refresh["Preferences"]["AlarmSpecification"] == {"Alarms": asked}, "the fleet's own, and those of deploys"
     assert (refresh["Preferences"]["AutoRollback"], refresh["Preferences"]["SkipMatching"]) == (True, True)
     for app in APPS:
         first, again, released = world.log(app)
