@@ -63,6 +63,8 @@ class Access:
             return True
         if row.kind in tables.ROLES:
             return self.has(user, row, "read_role")
+        if row.kind in tables.OWN:
+            return row[tables.OWN[row.kind]] == user.id
         above = self._above(row)
         if above:
             return self.can_read(user, above)

@@ -106,7 +106,7 @@ class Engine:
             raise RefusalError(404, {"detail": "The requested resource could not be found."})
         if request.method == "OPTIONS":
             return 200, self._options(route), None
-        operation = self.world.schema.operation(route.template, "GET" if request.method == "HEAD" else request.method)
+        operation = self.world.schema.operation(route.template, request.method)
         if operation is None:
             raise RefusalError(405, {"detail": f'Method "{request.method}" not allowed.'})
         parts = route.parts

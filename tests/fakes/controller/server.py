@@ -87,8 +87,9 @@ class Server:
         query = urllib.parse.parse_qsl(url.query, keep_blank_values=True)
         authorization = handler.headers.get("Authorization", "")
         path = urllib.parse.unquote(url.path)
+        method = "GET" if handler.command == "HEAD" else handler.command
         try:
-            return self._engine.answer(Request(handler.command, path, query, body, authorization))
+            return self._engine.answer(Request(method, path, query, body, authorization))
         except Exception as error:
             where = "".join(traceback.format_tb(error.__traceback__)[-2:])
             self._engine.violations.append(f"{handler.command} {handler.path}: {error!r}\n{where}")

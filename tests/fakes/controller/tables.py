@@ -491,6 +491,8 @@ BELONGS = {
 }
 # Seen by everybody who is logged in (access).
 PUBLIC = {"credential_types", "execution_environments", "instances", "role_definitions", "users", "labels", "roles"}
+# Seen by those to whom they belong, and nobody else (access): the field that names them.
+OWN = {"tokens": "user"}
 # What an action on an object takes (access: `can_start`, `can_approve_or_deny`).
 ACTION_ROLES = {
     "launch": "execute_role",

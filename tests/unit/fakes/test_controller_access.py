@@ -69,6 +69,17 @@ def test_a_token_that_is_deleted_opens_nothing(controller: ControllerFake) -> No
     assert controller.call("GET", "me", token=token)[0] == 401
 
 
+def test_tokens_of_others_are_not_seen(controller: ControllerFake) -> None:
+    token = controller.add_user("new")
+    seen_by_new = controller.call("GET", "tokens", token=token)[1]["results"]
+    assert {one["summary_fields"]["user"]["username"] for one in seen_by_new} == {"new"}
+    assert {one["token"] for one in seen_by_new} == {"************"}
+
+
+def test_asking_for_the_head_changes_nothing(furnished: ControllerFake) -> None:
+    assert furnished.call("HEAD", where(furnished, "job_templates", "Deploy", "survey_spec")) == (200, "")
+
+
 def test_a_token_to_read_with_changes_nothing(furnished: ControllerFake) -> None:
     token = furnished.token_of("admin", scope="read")
     assert furnished.call("GET", "labels", token=token)[0] == 200
