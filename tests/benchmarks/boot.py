@@ -35,6 +35,8 @@ Type=oneshot
 ExecStart=/opt/bench/boot.sh
 Environment=ENDPOINT={{endpoint}} GROUP={GROUP} HOOK={HOOK} APP={APP} UNIT=hello.service
 Environment=HEALTH=http://127.0.0.1:8080/health
+[Install]
+WantedBy=multi-user.target
 """
 ACCOUNTED = "[Service]\nCPUAccounting=yes\n"
 PROPERTIES = ("InactiveExitTimestampMonotonic", "ExecMainExitTimestampMonotonic", "CPUUsageNSec")
@@ -75,6 +77,7 @@ def _prepared(lab: Lab, cloud: Cloud) -> Instance:
     host.write(f"/etc/systemd/system/{UNITS[SHELL]}", SERVICE.format(endpoint=cloud.endpoint))
     for unit in UNITS.values():
         host.write(f"/etc/systemd/system/{unit}.d/accounted.conf", ACCOUNTED)
+    host.exec(["systemctl", "enable", *UNITS.values()])  # else systemd forgets at once what a unit has cost
     return instance
 
 

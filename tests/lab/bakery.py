@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.fakes.imagebuilder.job import BuildError, CancelledError, Component, Job
 
-from . import aws, containers
+from . import aws, containers, metadata
 from .addresses import AddressPlan
 from .lab import Lab
 from .machine import LabError, inside, podman
@@ -188,6 +188,7 @@ class Build:
             host = BuildHost(f"{self._lab.container_prefix}-{name}", instance_id, self._tick, self._job.cancelled)
             stack.callback(containers.remove, host.container)
             self._log(f"Launched the {kind} instance {instance_id} from {image_id}")
+            metadata.serve(self._lab)
             self._lab.start_container(name, image, address)
             host.wait_until_booted()
             try:
