@@ -58,6 +58,11 @@ def load(client: Any, bucket: str, app: str, version: str) -> Manifest:
     return manifest
 
 
+def versions(client: Any, bucket: str, apps: list[str], count: int) -> dict[str, list[str]]:
+    """The releases of each app that were published last, newest first."""
+    return {check_app(app): _newest(client, bucket, app, count) for app in apps}
+
+
 def location(bucket: str, manifest: Manifest) -> dict[str, str]:
     """Where the artifact of a release is."""
     key = artifact_key(manifest.app, manifest.version, manifest.format)
@@ -105,14 +110,18 @@ def _published(client: Any, bucket: str, app: str, version: str) -> Manifest | N
 
 
 def _unknown(client: Any, bucket: str, app: str, version: str) -> str:
-    keys = s3.newest_keys(client, bucket, f"{app}/", ".json", _NEWEST)
-    names = [key.removeprefix(f"{app}/").removesuffix(".json") for key in keys]
+    names = _newest(client, bucket, app, _NEWEST)
     if not names:
         return f"No release of {app} is published in bucket {bucket}. Check app and bucket, or publish one first."
     return (
         f"{app} has no release {version} in bucket {bucket}. The newest are {', '.join(names)}. "
         "Correct the version or publish it first."
     )
+
+
+def _newest(client: Any, bucket: str, app: str, count: int) -> list[str]:
+    keys = s3.newest_keys(client, bucket, f"{app}/", ".json", count)
+    return [key.removeprefix(f"{app}/").removesuffix(".json") for key in keys]
 
 
 def _disagreement(manifest: Manifest, artifact: dict[str, Any] | None) -> str:

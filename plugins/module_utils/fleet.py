@@ -12,11 +12,20 @@ from typing import Any
 from ._core.errors import CoreError, PlanError
 from ._core.estate import app_hosts
 from ._core.image_role import image_plan
-from ._core.status import status_lines
+from ._core.status import status_lines, status_reasons
 from ._core.stragglers import find_stragglers
 from ._core.verdict import host_state, verdict
 
-__all__ = ["CoreError", "app_hosts", "deploy_states", "deploy_verdict", "image_plan", "status_table", "stragglers"]
+__all__ = [
+    "CoreError",
+    "app_hosts",
+    "deploy_states",
+    "deploy_verdict",
+    "image_plan",
+    "status_table",
+    "status_verdict",
+    "stragglers",
+]
 
 # What the role of an action registers on each host, under <role>_<step>.
 _ROLES = {"deploy": "release", "rollback": "release", "config": "app_config"}
@@ -69,6 +78,20 @@ def status_table(
     """One line per target, from what the variable `info` holds on each host. balance: the result of targets_info."""
     rows = [{"name": row["name"], "az": row.get("az"), "info": hostvars[row["name"]].get(info)} for row in targets]
     return status_lines(rows, log, balance)
+
+
+def status_verdict(
+    hostvars: Mapping[str, Mapping[str, Any]],
+    targets: Sequence[Mapping[str, Any]],
+    log: Mapping[str, Any],
+    expected: str = "",
+    info: str = _INFO,
+) -> dict[str, Any]:
+    """Whether every target is healthy and serves what is stable, and that is what is expected."""
+    rows = [{"name": row["name"], "az": row.get("az"), "info": hostvars[row["name"]].get(info)} for row in targets]
+    reasons = status_reasons(rows, log, expected)
+    good = f"{len(rows)} hosts serve {log.get('stable')} and are healthy"
+    return {"good": not reasons, "text": "; ".join(reasons) or good}
 
 
 def _results(

@@ -290,5 +290,6 @@ def test_the_built_collection_holds_what_users_need_and_no_more(tmp_path: Path) 
         names = tar.getnames()
     tops = {name.partition("/")[0] for name in names}
     documents = {"CONTRIBUTING.md", "LICENSE", "README.md", "changelogs", "docs", "requirements.yml"}
+    documents |= {"bindep.txt", "requirements-ee.txt"}  # where ansible-builder looks for them
     assert tops == documents | {"FILES.json", "MANIFEST.json", "meta", "playbooks", "plugins", "roles", "schemas"}
     assert [name for name in names if "__pycache__" in name or name.endswith(".pyc")] == []

@@ -15,6 +15,7 @@ from .waves import natural
 
 _HEAD = ("HOST", "AZ", "RELEASE", "SINCE", "HEALTH", "DRIFT")
 _BALANCED = "TARGETS"
+_WELL = ("ok", "active")  # an app without a health check is as well as its unit
 _NONE = "-"
 
 
@@ -35,6 +36,22 @@ def status_lines(
         standing = [_standing(view[0], balance) for view in views]
         lines = table([(*_HEAD, _BALANCED), *[(*view, words) for view, words in zip(views, standing, strict=True)]])
     return [*lines, "", _summary(views), *_balance_lines(balance or {}, known), *_log_lines(known)]
+
+
+def status_reasons(rows: Sequence[Mapping[str, Any]], log: Mapping[str, Any], expected: str = "") -> list[str]:
+    """Why the fleet is not well: nothing if every host is healthy and serves what is stable, which is the expected."""
+    found = []
+    if expected and log.get("stable") != expected:
+        found.append(f"stable is {log.get('stable') or 'no release'}, and not {expected}")
+    if log.get("held") and not (log.get("expired") or log.get("dead")):
+        found.append(f"a deploy is at work: {log.get('holder')}")
+    for row in sorted(rows, key=lambda row: natural(_host(row))):
+        host, _zone, release, _since, health, drift = _view(row, log)
+        if health not in _WELL:
+            found.append(f"{host} is {health}" if health != _NONE else f"{host} tells no health")
+        if drift != _NONE:
+            found.append(f"{host} serves {release}: {drift}")
+    return found if rows else [*found, "no hosts"]
 
 
 def _host(row: Mapping[str, Any]) -> str:

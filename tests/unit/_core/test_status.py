@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.sysops.dtk.plugins.module_utils._core.status import status_lines
+from ansible_collections.sysops.dtk.plugins.module_utils._core.status import status_lines, status_reasons
 
 LOG = {"n": 7, "stable": "1.0.1", "target": {"release": "1.0.2"}, "at": "T", "by": "alice", "previous": ["1.0.0"]}
 
@@ -86,6 +86,31 @@ def test_an_image_roll_that_nobody_watches() -> None:
     lines = status_lines([row("web-1", current="1.0.1")], LOG, found)
     assert "web has an instance refresh r-1: InProgress 50 %; the playbook roll sees it through" in lines
     assert "TARGETS" not in lines[0], "it was not asked for load balancers"
+
+
+def test_whether_a_fleet_is_well() -> None:
+    log = {"stable": "1.0.1"}
+    well = [
+        row("web-1", current="1.0.1", health={"ok": True}),
+        row("web-2", current="1.0.1", unit_state="active", health=None),
+    ]
+    assert status_reasons(well, log) == status_reasons(well, log, "1.0.1") == []
+    assert status_reasons(well, log, "1.0.2") == ["stable is 1.0.1, and not 1.0.2"]
+    assert status_reasons(well, {**log, "held": True, "holder": "bob until U"}) == ["a deploy is at work: bob until U"]
+    assert status_reasons(well, {**log, "held": True, "dead": True}) == []
+    ill = [
+        row("web-2", current="1.0.0", health={"ok": False}),
+        {"name": "web-3", "info": None},
+        row("web-4", current="1.0.1"),
+    ]
+    assert status_reasons(ill, log) == [
+        "web-2 is FAILING",
+        "web-2 serves 1.0.0: not 1.0.1",
+        "web-3 is error",
+        "web-3 serves ?: ?",
+        "web-4 tells no health",
+    ]
+    assert status_reasons([], log) == ["no hosts"]
 
 
 def test_without_hosts_or_log() -> None:
