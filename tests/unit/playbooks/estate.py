@@ -21,6 +21,8 @@ from tests.emulation import Emulation
 
 ROOT = Path(__file__).resolve().parents[3]
 COLLECTIONS = ROOT / ".cache" / "collections"
+# A host that is this machine.
+LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "ansible_become": False}
 
 
 @dataclass(frozen=True)

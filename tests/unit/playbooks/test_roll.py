@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from tests.emulation import Emulation
+from tests.emulation import REGION, Emulation
 from tests.fakes.autoscaling import Options
 from tests.unit.fakes.fleet import LAUNCHING, Fleet
 
-from .estate import Estate, Run, alarm
+from .estate import LOCAL, Estate, Run, alarm
 
 GROUP = "dtk-prod-web"
 APPS = ("api", "worker")
@@ -55,8 +55,8 @@ class World:
         self.estate = Estate(
             aws,
             folder,
-            hosts={},
-            groups={},
+            hosts={"web-1": {**LOCAL, "dtk_asg": GROUP, "dtk_region": REGION}},
+            groups={"role_web": ["web-1"], "env_prod": ["web-1"]},
             variables={
                 "role_web": {
                     "dtk_server_role": {"name": "web"},
@@ -173,6 +173,12 @@ def test_an_image_that_goes_well_becomes_current_also_where_the_run_was_killed_h
     world.estate.play_killed_at("InProgress", "roll", **world.wanted(why="libssl"))
     (left,) = world.refreshes
     assert (left["Status"], world.log("worker")[-1]["target"]["kind"]) == ("InProgress", "ami")
+
+    told = world.estate.play("status", app="api", env="prod")
+    assert told.rc == 0, told.out
+    refresh = f"{GROUP} has an instance refresh {left['InstanceRefreshId']} to version 2 since"
+    assert refresh in told.text and "the playbook roll sees it through" in told.text, told.out
+    assert f"an image is being rolled out, {world.new}" in told.text
 
     run = world.watched(f"{GROUP} InProgress")
     assert run.rc == 0, run.out
