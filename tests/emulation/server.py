@@ -23,7 +23,7 @@ from tests.fakes.imagebuilder import SERVICE as IMAGE_BUILDER
 from tests.fakes.imagebuilder import ImageBuilder
 
 from .clients import ACCOUNT, BY_A_SERVICE, Clients
-from .launch_templates import honour_source_versions
+from .launch_templates import correct_launch_templates
 from .paging import Pager, limit_key
 from .protocols import Answer, Call, error, parse, throttling
 from .trouble import DROP, Trouble
@@ -46,7 +46,7 @@ class Application:
         self.image_builder = ImageBuilder(ACCOUNT, self.clients, builder)
         self.auto_scaling = AutoScaling(ACCOUNT, self.clients, autoscaling) if autoscaling else None
         self.balancers = TargetHealth(ACCOUNT, self.clients, balancers) if balancers else None
-        honour_source_versions()
+        correct_launch_templates()
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._memory: dict[tuple[Any, ...], Answer] | None = None
 

@@ -32,7 +32,6 @@ def plan(fleet: Data, found: Data) -> dict[str, Any]:
     there = {one["name"]: one for one in found["target_groups"]}
     alarms = list(_alarms(fleet, there))
     stale = sorted(set(found["alarms"]) - {one["name"] for one in alarms})
-    kept = {one["name"] for one in fleet["target_groups"]}
     return {
         "security_group": {
             "name": fleet["name"],
@@ -50,10 +49,8 @@ def plan(fleet: Data, found: Data) -> dict[str, Any]:
         "group": _group(fleet, there),
         "alarms": alarms,
         "stale_alarms": stale,
-        "stale_target_groups": sorted(
-            one["name"] for one in found["target_groups"] if one["owned"] and one["name"] not in kept
-        ),
-        "notes": list(_notes(fleet, there)),
+        "stale_target_groups": [one["name"] for one in _stale(fleet, found) if not one["balancers"]],
+        "notes": list(_notes(fleet, there, _stale(fleet, found))),
     }
 
 
@@ -73,7 +70,8 @@ def _rules(port: Data, ranges: list[str]) -> Iterator[dict[str, Any]]:
 def _template(fleet: Data, found: Data) -> dict[str, Any]:
     image, volume = found["image"] or {}, fleet["volume"]
     names = (("size", "volume_size"), ("iops", "iops"), ("throughput", "throughput"), ("kms_key", "kms_key_id"))
-    ebs = {theirs: volume[ours] for ours, theirs in names if ours in volume}
+    sized = {"size": image.get("size"), **volume}
+    ebs = {theirs: sized[ours] for ours, theirs in names if sized.get(ours)}
     root = {"encrypted": True, "delete_on_termination": True, "volume_type": volume["type"], **ebs}
     tags = dict(sorted(fleet["instance_tags"].items()))
     return {
@@ -216,7 +214,13 @@ def _alarm(
         }
 
 
-def _notes(fleet: Data, there: Mapping[str, Data]) -> Iterator[str]:
+def _stale(fleet: Data, found: Data) -> list[Data]:
+    """Target groups that the fleet has made and needs no more."""
+    kept = {one["name"] for one in fleet["target_groups"]}
+    return [one for one in found["target_groups"] if one["owned"] and one["name"] not in kept]
+
+
+def _notes(fleet: Data, there: Mapping[str, Data], stale: list[Data]) -> Iterator[str]:
     silent = [one["name"] for one in fleet["target_groups"] if not (there.get(one["name"]) or {}).get("balancers")]
     if silent:
         what = (
@@ -228,3 +232,9 @@ def _notes(fleet: Data, there: Mapping[str, Data]) -> Iterator[str]:
             f"No load balancer forwards to {', '.join(silent)} yet. Make a listener rule, then run this again: the "
             f"{what} come with it."
         )
+    for group in stale:
+        if group["balancers"]:
+            yield (
+                f"The target group {group['name']} is not needed any more, but {group['balancers'][0]} forwards to it. "
+                "Take it out of the listener's rules, then run this again."
+            )

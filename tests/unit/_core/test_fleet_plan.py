@@ -172,6 +172,8 @@ def test_the_template_is_safe_and_has_the_image_by_its_id() -> None:
         "throughput": 200,
         "kms_key_id": "alias/fleet",
     }
+    (device,) = plan(volume={}, envs={})["template"]["block_device_mappings"]
+    assert device["ebs"]["volume_size"] == 8  # that of the image
     # Whoever else makes versions, and describes them, is no reason for a new one.
     assert template["version_description"] == "web 7"
     assert [spec["resource_type"] for spec in template["tag_specifications"]] == ["instance", "volume"]
@@ -249,6 +251,13 @@ def test_what_is_not_declared_any_more_is_named() -> None:
     here = found(target_groups=[*FOUND["target_groups"], old, foreign], alarms={"dtk-prod-api-errors_5xx-blog": "OK"})
     made = fleet_plan.plan(resolved(), here)
     assert made["stale_target_groups"] == ["dtk-prod-blog"]
+    used = fleet_plan.plan(
+        resolved(), found(target_groups=[*FOUND["target_groups"], {**old, "balancers": ["app/front/0"]}])
+    )
+    assert used["stale_target_groups"] == []
+    assert used["notes"][0].startswith(
+        "The target group dtk-prod-blog is not needed any more, but app/front/0 forwards"
+    )
     assert made["stale_alarms"] == ["dtk-prod-api-errors_5xx-blog"]
 
 
