@@ -222,7 +222,9 @@ class _Run:
         self._check_image(goal.image_id)
         self._check_rollback(group, own, goal)
         self._check_alarms()
-        given = instance_refresh.preferences(self._given, len(replacing))
+        # Percentages are of those in service: a warm pool is replaced beside them.
+        serving = [one for one in replacing if not one["state"].startswith("Warmed:")]
+        given = instance_refresh.preferences(self._given, len(serving))
         self._told.text = instance_refresh.plan_text(self._name, wanted, replacing, given)
         self._told.replacing = sorted(one["id"] for one in replacing)
         self._told.changed = True
