@@ -100,7 +100,7 @@ def extras(wanted: Mapping[str, Sequence[Item]], found: Found, label: str) -> li
 
 
 def is_ours(what: Kind, actual: Item, label: str) -> bool:
-    """A template is made with its description, and gets its label in a second step, which a run may not have come to."""
+    """A template is made with its description and gets its label in a second step, which a run may not have come to."""
     if what.mark == "label" and label in actual.get("_lists", {}).get("labels", ()):
         return True
     return what.mark == "none" or f"[{label}]" in (actual.get("description") or "")

@@ -34,7 +34,7 @@ def strategy(declared: Mapping[str, Any], name: str, own: Mapping[str, Mapping[s
         return dict(declared)
     known = {**PRESETS, **own}
     if name not in known:
-        raise PlanError(f"strategy is {name!r}, which is none; {near(name, list(known))}")
+        raise PlanError(f"preset is {name!r}, which is no strategy; {near(name, list(known))}")
     for key in known[name]:
         if key not in _KEYS:
             raise PlanError(f"dtk_strategies.{name}.{key} is no key of a strategy; {near(key, _KEYS)}")

@@ -52,7 +52,7 @@ def ansible(environ: dict[str, str], *arguments: str) -> Ran:
     return Ran(run.returncode, run.stdout + run.stderr)
 
 
-def write_estate(folder: Path, secret: str) -> Path:
+def write_estate(folder: Path, bucket: str) -> Path:
     """The estate as files, its secrets behind a lookup; the inventory's path."""
     objects = yaml.safe_load(json.dumps(OBJECTS))
     looked_up = "{{ lookup('ansible.builtin.env', 'CANARY') }}"
@@ -62,7 +62,10 @@ def write_estate(folder: Path, secret: str) -> Path:
     variables.mkdir(parents=True)
     declared = settings()
     declared["envs"] = {"prod": declared["envs"]["prod"]}  # enough to have one of each kind
-    (variables / "all.yml").write_text(json.dumps({"dtk_controller": declared, **objects}), "utf-8")
+    del declared["envs"]["prod"]["extra_vars"]
+    (variables / "all.yml").write_text(
+        json.dumps({"dtk_controller": declared, "dtk_bucket": bucket, **objects}), "utf-8"
+    )
     role = {"dtk_server_role": {"name": "api", "image": {"base": "ami-1"}}, "dtk_apps": {"shop": {}}, "dtk_fleet": {}}
     (variables / "role_api.yml").write_text(json.dumps(role), "utf-8")
     inventory = folder / "hosts.yml"

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import copy
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from ansible_collections.sysops.dtk.plugins.module_utils import controllers
 from tests.fakes.controller import ControllerFake
 from tests.unit.controller.estate import arguments, buttons
 from tests.unit.controller.harness import Applier, ansible, write_estate
+from tests.unit.emulated_aws import EmulatedAws, build_archive, fresh, server
+from tests.unit.run_module import run_module
 
 CANARY = "canary-9f3e-that-nobody-may-see"
 SMALL = ("deploy", "plan", "promote_release", "report", "undo", "verdict")
@@ -29,15 +33,21 @@ def small() -> Content:
     return controllers.content(controllers.make_files(**given))
 
 
+@pytest.fixture
+def aws() -> Iterator[EmulatedAws]:
+    with server() as endpoint:
+        yield fresh(endpoint)
+
+
 def named(content: Content, variable: str, name: str) -> dict[str, Any]:
     return next(item for item in content[variable] if item["name"] == name)
 
 
 def test_a_whole_estate_is_created_once_and_its_secrets_are_never_seen(
-    controller: ControllerFake, tmp_path: Path
+    controller: ControllerFake, aws: EmulatedAws, tmp_path: Path
 ) -> None:
-    estate = str(write_estate(tmp_path, CANARY))
-    environ = {**controller.env, "CANARY": CANARY}
+    estate = str(write_estate(tmp_path, aws.bucket))
+    environ = {**controller.env, **aws.environ(), "CANARY": CANARY}
 
     dry = ansible(environ, "-i", estate, "sysops.dtk.controller", "--check")
     assert (dry.code, dry.changed, controller.writes()) == (0, True, []), dry.output
@@ -53,6 +63,17 @@ def test_a_whole_estate_is_created_once_and_its_secrets_are_never_seen(
     second = ansible(environ, "-i", estate, "sysops.dtk.controller", "-vvvv")
     assert (second.code, second.changed, controller.writes()) == (0, False, []), second.output
     assert (CANARY in second.output, controller.token in second.output) == (False, False)
+
+    archive = build_archive(tmp_path / "shop-2.0.0.tar.gz", "2.0.0")
+    release = {"app": "shop", "version": "2.0.0", "src": str(archive), "bucket": aws.bucket}
+    run_module("artifact", release, aws.environ())
+    refreshed = ansible(environ, "-i", estate, "sysops.dtk.controller_versions")
+    assert (refreshed.code, refreshed.changed) == (0, True), refreshed.output
+    other = re.findall(r"other: ([\w ]+) \(survey\)", refreshed.output)
+    templates = ["Deploy shop to prod", "Plan shop in prod", "Roll back shop in prod", "Verdict on shop in prod"]
+    assert other == [*(f"job template {name}" for name in templates), "workflow Promote shop to prod"]
+    offered = controller.survey("workflow_job_templates", "Promote shop to prod")["spec"][0]["choices"]
+    assert offered == ["2.0.0"]
 
     written = ansible(environ, "-i", estate, "sysops.dtk.controller_write", "-e", f"controller_write={tmp_path}/out")
     assert written.code == 0, written.output

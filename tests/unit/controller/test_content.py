@@ -103,7 +103,7 @@ def test_surveys_offer_what_there_is() -> None:
     whole = by_name(made()["controller_templates"])
     asked = {question["variable"]: question for question in whole["Deploy shop to beta"]["survey_spec"]["spec"]}
     assert (asked["version"]["type"], asked["version"]["choices"]) == ("multiplechoice", ["1.1.0", "1.0.0"])
-    assert asked["strategy"]["choices"] == list(PRESETS)
+    assert asked["preset"]["choices"] == list(PRESETS)
     assert whole["Deploy shop to prod"]["extra_vars"] == {
         "dtk_bucket": "releases-prod",
         "dtk_controller_url": "https://controller.example.com",
