@@ -104,6 +104,7 @@ class Estate:
             "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache" / "collections"),
             "ANSIBLE_LOCALHOST_WARNING": "false",
             "ANSIBLE_NOCOLOR": "true",
+            "ANSIBLE_PIPELINING": "true",
             "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml",
         }
         command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "hosts", "sysops.dtk.fleet"]
