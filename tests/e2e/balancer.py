@@ -14,7 +14,7 @@ import itertools
 import threading
 import time
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -37,14 +37,14 @@ class Balancer:
         self.addresses = {host.instance_id: host.address for host in lab.hosts}
         self.ids = {host.name: host.instance_id for host in lab.hosts}
         self.arn = self._target_group(delay)
-        self._turn = itertools.count()
         self.health = TargetHealth(
             ACCOUNT,
             lambda service, _region, _account: lab.boto(service),
             Options(probe=self._answers_well, thread=True),
         )
-        self._servers = [self._serve(_Api), self._serve(_Proxy)]
-        self.endpoint, self.front = (f"http://localhost:{server.server_port}" for server in self._servers)
+        self._api = _serve(_Api, balancer=self)
+        self._front = Front(self._healthy)
+        self.endpoint, self.front = f"http://localhost:{self._api.server_port}", self._front.url
 
     @classmethod
     @contextmanager
@@ -56,9 +56,9 @@ class Balancer:
             balancer.stop()
 
     def stop(self) -> None:
-        for server in self._servers:
-            server.shutdown()
-            server.server_close()
+        self._front.stop()
+        self._api.shutdown()
+        self._api.server_close()
         self.health.stop()
 
     def register_all(self) -> None:
@@ -78,10 +78,8 @@ class Balancer:
             assert time.monotonic() < deadline, self.states()
             time.sleep(0.1)
 
-    def target(self) -> str | None:
-        """The address that the next request goes to."""
-        healthy = self.health.healthy(self.arn)
-        return self.addresses[healthy[next(self._turn) % len(healthy)]["Id"]] if healthy else None
+    def _healthy(self) -> list[str]:
+        return [self.addresses[place["Id"]] for place in self.health.healthy(self.arn)]
 
     # --- parts ---
 
@@ -124,14 +122,33 @@ class Balancer:
         finally:
             connection.close()
 
-    def _serve(self, handler: type[_Handler]) -> ThreadingHTTPServer:
-        server = ThreadingHTTPServer(("127.0.0.1", 0), type(handler.__name__, (handler,), {"balancer": self}))
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        return server
+
+class Front:
+    """Passes requests on to the addresses that are healthy at that moment, in turn."""
+
+    def __init__(self, healthy: Callable[[], Sequence[str]]) -> None:
+        self._healthy = healthy
+        self._turn = itertools.count()
+        self._server = _serve(_Proxy, front=self)
+        self.url = f"http://localhost:{self._server.server_port}"
+
+    def target(self) -> str | None:
+        """The address that the next request goes to."""
+        healthy = self._healthy()
+        return healthy[next(self._turn) % len(healthy)] if healthy else None
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def _serve(handler: type[_Handler], **known: Any) -> ThreadingHTTPServer:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type(handler.__name__, (handler,), known))
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    return server
 
 
 class _Handler(BaseHTTPRequestHandler):
-    balancer: Balancer
     protocol_version = "HTTP/1.1"
 
     def send(self, status: int, body: bytes, kind: str) -> None:
@@ -147,6 +164,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 class _Api(_Handler):
     """Elastic Load Balancing: what is about targets is answered here, all else by the lab's AWS."""
+
+    balancer: Balancer
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -165,10 +184,10 @@ class _Api(_Handler):
 
 
 class _Proxy(_Handler):
-    """Passes requests on."""
+    front: Front
 
     def do_GET(self) -> None:
-        address = self.balancer.target()
+        address = self.front.target()
         if address is None:
             self.send(503, b"no healthy target", "text/plain")
             return

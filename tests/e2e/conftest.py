@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COLLECTIONS = ROOT / ".cache" / "installed"
 PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
 PLAY_TIMEOUT = 300
+Step = Callable[[subprocess.Popen[str], str], None]
 
 
 @dataclass(frozen=True)
@@ -104,8 +105,12 @@ class Fleet:
         self, marker: str, playbook: str, then: Callable[[subprocess.Popen[str]], None], **extra: Any
     ) -> Run:
         """Run a playbook and call `then` once its output shows `marker`; the run goes on unless `then` ends it."""
+        return self.play_through([(marker, lambda process, _said: then(process))], playbook, **extra)
+
+    def play_through(self, steps: Sequence[tuple[str, Step]], playbook: str, *flags: str, **extra: Any) -> Run:
+        """Run a playbook, and at each marker, in their order, call what belongs to it with all that was said so far."""
         process = subprocess.Popen(
-            self.command(playbook, **extra),
+            self.command(playbook, *flags, **extra),
             cwd=self.work,
             env=self.environ(),
             stdin=subprocess.DEVNULL,
@@ -115,18 +120,18 @@ class Fleet:
             start_new_session=True,
         )
         lines: list[str] = []
-        seen = False
+        waiting = list(steps)
         assert process.stdout is not None
         for line in process.stdout:
             lines.append(line)
-            if marker in line and not seen:
-                seen = True
-                then(process)
+            if waiting and waiting[0][0] in line:
+                _, then = waiting.pop(0)
+                then(process, "".join(lines))
                 if process.poll() is not None:
                     break
         process.wait(PLAY_TIMEOUT)
         process.stdout.close()
-        assert seen, f"the run ended before {marker!r}:\n{''.join(lines)}"
+        assert not waiting, f"the run ended before {waiting[0][0]!r}:\n{''.join(lines)}"
         return Run(process.returncode, "".join(lines))
 
     def play_killed_at(self, marker: str, playbook: str, **extra: Any) -> Run:
