@@ -38,7 +38,12 @@ _EDITS = tuple(
         "execution_environment",
     )
 )
-_PLAN_TEXT = "{{ job.name }}: {{ job.status }}\n{{ job.artifacts.dtk_result_plan.text }}\n{{ url }}"
+# Not every job that is told has a plan, and the Controller tries the message with a job that has nothing.
+_PLAN_TEXT = (
+    "{{ job.name }}: {{ job.status }}\n"
+    "{% if job.artifacts is defined and job.artifacts.dtk_result_plan is defined %}"
+    "{{ job.artifacts.dtk_result_plan.text }}\n{% endif %}{{ url }}"
+)
 _MESSAGES = {"success": {"message": _PLAN_TEXT}}
 
 
