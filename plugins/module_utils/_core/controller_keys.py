@@ -18,7 +18,7 @@ _NAME = r"[A-Za-z0-9][^\x00-\x1f\x7f+]{0,200}"
 _WORD = r"[a-z][a-z0-9_-]{0,62}"
 _VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
 
-_OBJECT = Text(_NAME, "a name that begins with a letter or digit and has no + in it")
+_OBJECT = Text(_NAME, "a name without +")
 _VERB = Text(_WORD, "a name of a-z, 0-9, _ and -")
 _OPTIONAL = Text(r"[^\x00-\x1f\x7f]*", "text on one line")
 

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from ansible_collections.sysops.dtk.plugins.module_utils import controllers
 
+from tests import controller_page
 from tests.fakes.controller import ControllerFake, Result, Work
 from tests.unit.controller.estate import ROOT, buttons
 
@@ -81,3 +82,8 @@ def test_a_button_pressed_from_ci_ends_as_the_job_ends(controller: ControllerFak
     assert (ill.returncode, "it is ill" in ill.stdout, "Deploy: failed" in ill.stdout) == (1, True, True), ill
     refused = press(controller, "Deploy")
     assert (refused.returncode, "variables_needed_to_start" in refused.stderr) == (1, True), refused
+
+
+def test_the_tables_of_keys_are_up_to_date() -> None:
+    text = controller_page.PAGE.read_text("utf-8")
+    assert controller_page.page(text) == text, "run: python -m tests.controller_page"
