@@ -18,6 +18,7 @@ _ACTIVITIES = 50
 _TAGGED_AT_ONCE = 20
 _NO_TEMPLATE = frozenset({"InvalidLaunchTemplateName.NotFoundException", "InvalidLaunchTemplateId.NotFound"})
 _BOOT = "dtk:boot"
+_KEPT = 24  # characters of a target group's name that are never cut
 
 
 def subnets(client: Any, ids: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -123,18 +124,19 @@ def activities(client: Any, group: str) -> list[dict[str, str]]:
 
 
 def target_groups(client: Any, env: str, role: str, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Those of these names, and those that carry the tags of the fleet, which it has made."""
-    begins = f"dtk-{env}-".replace("_", "-")
+    """Those of these names or ARNs, and those that carry the tags of the fleet, which it has made."""
+    # A long name is cut, and ends with a hash then.
+    begins = f"dtk-{env}-".replace("_", "-")[:_KEPT].rstrip("-")
     with translated(f"list the target groups of {client.meta.region_name}", client):
         listed = [
             one
             for page in client.get_paginator("describe_target_groups").paginate()
             for one in page["TargetGroups"]
-            if one["TargetGroupName"] in names or one["TargetGroupName"].startswith(begins)
+            if {one["TargetGroupName"], one["TargetGroupArn"]} & set(names) or one["TargetGroupName"].startswith(begins)
         ]
         tags = _tags(client, [one["TargetGroupArn"] for one in listed])
     found = [_target_group(one, tags[one["TargetGroupArn"]], env, role) for one in listed]
-    return [one for one in found if one["owned"] or one["name"] in names]
+    return [one for one in found if one["owned"] or {one["name"], one["arn"]} & set(names)]
 
 
 def _tags(client: Any, arns: Sequence[str]) -> dict[str, dict[str, str]]:

@@ -7,8 +7,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from .fleet_view import by_name
 from .instance_policy import ASSUMED_BY_INSTANCES, Place, policy
 
 SCALING = "dtk-scaling"
@@ -29,7 +31,7 @@ Data = Mapping[str, Any]
 def plan(fleet: Data, found: Data) -> dict[str, Any]:
     """Options by module. What depends on a load balancer that is not there yet is left for the next run and told."""
     place = Place(found["partition"], found["region"], found["account"])
-    there = {one["name"]: one for one in found["target_groups"]}
+    there = by_name(found["target_groups"])
     alarms = list(_alarms(fleet, there))
     stale = sorted(set(found["alarms"]) - {one["name"] for one in alarms})
     return {
@@ -165,44 +167,53 @@ def _requests(fleet: Data, there: Mapping[str, Data]) -> dict[str, Any] | None:
     return None
 
 
+@dataclass(frozen=True)
+class _Metric:
+    """What an alarm looks at."""
+
+    name: str
+    statistic: str
+    namespace: str
+    dimensions: Mapping[str, str]
+    about: str
+
+
 def _alarms(fleet: Data, there: Mapping[str, Data]) -> Iterator[dict[str, Any]]:
-    declared, name = fleet["alarms"], fleet["name"]
+    seen: set[str] = set()
     for wanted in fleet["target_groups"]:
-        group, app = there.get(wanted["name"]), wanted["app"]
-        for label in (group["balancers"] if group else [])[:1]:
-            dimensions = {"LoadBalancer": label, "TargetGroup": group["label"]}
-            namespace = _NAMESPACES.get(label.partition("/")[0], _NAMESPACES["app"])
-            unhealthy = ("UnHealthyHostCount", "Maximum", f"Unhealthy hosts of {app} behind {label}")
-            yield from _alarm(
-                declared, "unhealthy_hosts", f"{name}-unhealthy_hosts-{app}", namespace, dimensions, *unhealthy
-            )
-            if namespace == _NAMESPACES["app"]:
-                errors = ("HTTPCode_Target_5XX_Count", "Sum", f"Answers of {app} with a status from 500 on")
-                yield from _alarm(declared, "errors_5xx", f"{name}-errors_5xx-{app}", namespace, dimensions, *errors)
-    broken = ("StatusCheckFailed", "Maximum", "Instances that fail the checks of AWS")
-    of_group = {"AutoScalingGroupName": name}
-    yield from _alarm(declared, "status_check", f"{name}-status_check", "AWS/EC2", of_group, *broken)
+        group = there.get(wanted["name"])
+        if group and group["balancers"]:
+            # Of an app in several target groups, each has alarms of its own.
+            suffix = wanted["app"] if wanted["app"] not in seen else f"{wanted['app']}-{group['name']}"
+            seen.add(wanted["app"])
+            yield from _alarms_behind(fleet, group, wanted["app"], suffix)
+    of_group = {"AutoScalingGroupName": fleet["name"]}
+    broken = _Metric("StatusCheckFailed", "Maximum", "AWS/EC2", of_group, "Instances that fail the checks of AWS")
+    yield from _alarm(fleet, "status_check", "", broken)
 
 
-def _alarm(
-    declared: Data,
-    kind: str,
-    name: str,
-    namespace: str,
-    dimensions: dict[str, str],
-    metric: str,
-    statistic: str,
-    about: str,
-) -> Iterator[dict[str, Any]]:
+def _alarms_behind(fleet: Data, group: Data, app: str, suffix: str) -> Iterator[dict[str, Any]]:
+    label = group["balancers"][0]
+    namespace = _NAMESPACES.get(label.partition("/")[0], _NAMESPACES["app"])
+    where = (namespace, {"LoadBalancer": label, "TargetGroup": group["label"]})
+    unhealthy = _Metric("UnHealthyHostCount", "Maximum", *where, f"Unhealthy hosts of {app} behind {label}")
+    yield from _alarm(fleet, "unhealthy_hosts", f"-{suffix}", unhealthy)
+    if namespace == _NAMESPACES["app"]:
+        errors = _Metric("HTTPCode_Target_5XX_Count", "Sum", *where, f"Answers of {app} with a status from 500 on")
+        yield from _alarm(fleet, "errors_5xx", f"-{suffix}", errors)
+
+
+def _alarm(fleet: Data, kind: str, suffix: str, metric: _Metric) -> Iterator[dict[str, Any]]:
+    declared = fleet["alarms"]
     spec = declared[kind]
     if spec["enabled"]:
         yield {
-            "name": name,
-            "description": about,
-            "namespace": namespace,
-            "metric": metric,
-            "statistic": statistic,
-            "dimensions": dimensions,
+            "name": f"{fleet['name']}-{kind}{suffix}",
+            "description": metric.about,
+            "namespace": metric.namespace,
+            "metric": metric.name,
+            "statistic": metric.statistic,
+            "dimensions": dict(metric.dimensions),
             "comparison": "GreaterThanOrEqualToThreshold",
             "threshold": float(spec["threshold"]),
             "period": _MINUTE,
@@ -217,7 +228,7 @@ def _alarm(
 def _stale(fleet: Data, found: Data) -> list[Data]:
     """Target groups that the fleet has made and needs no more."""
     kept = {one["name"] for one in fleet["target_groups"]}
-    return [one for one in found["target_groups"] if one["owned"] and one["name"] not in kept]
+    return [one for one in found["target_groups"] if one["owned"] and not {one["name"], one["arn"]} & kept]
 
 
 def _notes(fleet: Data, there: Mapping[str, Data], stale: list[Data]) -> Iterator[str]:

@@ -79,7 +79,7 @@ def _security_groups(fleet: Data, found: Data) -> Iterator[str]:
 
 
 def _target_groups(fleet: Data, found: Data) -> Iterator[str]:
-    there = {one["name"]: one for one in found["target_groups"]}
+    there = by_name(found["target_groups"])
     for wanted in fleet["target_groups"]:
         group, path = there.get(wanted["name"]), f"dtk_apps.{wanted['app']}.load_balancer.target_groups"
         if group is None and not wanted["make"]:
@@ -91,6 +91,11 @@ def _target_groups(fleet: Data, found: Data) -> Iterator[str]:
             )
         elif group is not None and group["kind"] != "instance":
             yield f"The target group {wanted['name']} takes {group['kind']} targets; a fleet needs one for instances."
+
+
+def by_name(groups: Sequence[Data]) -> dict[str, Data]:
+    """Target groups by what an app may call them: name or ARN."""
+    return {key: one for one in groups for key in (one["name"], one["arn"])}
 
 
 def _foreign(fleet: Data, found: Data) -> Iterator[str]:

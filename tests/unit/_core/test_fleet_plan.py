@@ -62,6 +62,9 @@ FOUND: dict[str, Any] = {
 }
 
 
+STATUS = "dtk-prod-api-status_check"
+
+
 def resolved(**changes: Any) -> dict[str, Any]:
     return fleet.resolve({**FULL, **changes}, ROLE, APPS, "prod", "/dtk", "releases")
 
@@ -217,6 +220,27 @@ def test_target_groups_are_asked_as_their_protocol_allows() -> None:
     apps["shop"]["load_balancer"] |= {"protocol": "tls", "health_path": "/"}
     (group,) = fleet_plan.plan(fleet.resolve(FULL, ROLE, apps, "prod"), FOUND)["target_groups"]
     assert (group["protocol"], group["health_check_protocol"], group["health_check_path"]) == ("TLS", "TCP", None)
+
+
+def test_target_groups_of_others_are_used_by_name_or_arn() -> None:
+    old = {
+        **TARGET_GROUP,
+        "name": "shop-old",
+        "arn": TARGET_GROUP["arn"].replace("dtk-prod-shop", "shop-old"),
+        "owned": False,
+    }
+    for called in (old["name"], old["arn"]):
+        apps = copy.deepcopy(APPS)
+        apps["shop"]["load_balancer"]["target_groups"] = ["dtk-{env}-shop", called]
+        declared = fleet.resolve(FULL, ROLE, apps, "prod")
+        here = found(target_groups=[*FOUND["target_groups"], old])
+        assert fleet_view.problems(declared, here) == []
+        made = fleet_plan.plan(declared, here)
+        assert made["other_target_group_arns"] == [old["arn"]]
+        assert [one["name"] for one in made["target_groups"]] == ["dtk-prod-shop"]
+        assert made["stale_target_groups"] == []
+        names = [one["name"] for one in made["alarms"]]
+        assert names == ["dtk-prod-api-unhealthy_hosts-shop", "dtk-prod-api-unhealthy_hosts-shop-shop-old", STATUS]
 
 
 def test_alarms_ask_what_the_load_balancer_tells() -> None:

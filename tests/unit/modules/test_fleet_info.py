@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.sysops.dtk.plugins.module_utils import clients, fleet_surveys, fleets
+from ansible_collections.sysops.dtk.plugins.module_utils._core.fleet import target_group_name
 
 from tests.emulation import Emulation
 from tests.fakes.autoscaling import Options
@@ -124,3 +125,13 @@ def test_a_foreign_target_group_is_told(fleet: Fleet) -> None:
     (problem,) = ask(fleet, fleet=declared(fleet))["problems"]
     assert problem.startswith("The target group dtk-prod-shop is there without the tags of this fleet")
     assert ask(fleet, role=WEB, env="beta")["target_groups"] == []
+
+
+def test_a_target_group_is_found_by_its_tags_however_long_its_name_was(fleet: Fleet) -> None:
+    vpc = fleet.ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+    env = "stg_of-somebody-with-a-long-name"
+    tags = [{"Key": "dtk:env", "Value": env}, {"Key": "dtk:role", "Value": "web"}]
+    name = target_group_name(env, "shop")
+    for called, own in ((name, tags), (target_group_name("stg_of-somebody-with-a-long-nam2", "shop"), TAGS)):
+        fleet.elb.create_target_group(Name=called, Protocol="HTTP", Port=80, VpcId=vpc, Tags=own)
+    assert [one["name"] for one in ask(fleet, env=env)["target_groups"]] == [name]

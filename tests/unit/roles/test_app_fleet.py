@@ -32,7 +32,7 @@ dtk_apps:
     health: {tcp: {port: 8080}}
     config: {format: [env]}
     ports: [{port: 8080, from: load_balancer}, {port: 9100, from: vpc}]
-    load_balancer: {port: 8080, health_path: /health, target_groups: ["dtk-{env}-shop"]}
+    load_balancer: {port: 8080, health_path: /health, deregistration_delay: 0, target_groups: ["dtk-{env}-shop"]}
 dtk_fleet:
   min: 2
   max: 4
