@@ -45,10 +45,12 @@ def applies(statement: Mapping[str, Any], request: Request) -> bool:
 
 
 def _holds(operator: str, key: str, wanted: Sequence[str], request: Request) -> bool:
-    given = request.context.get(key)
+    given = _known(key, request)
     patterns = [_filled(pattern, request) for pattern in wanted]
     if operator == "ForAllValues:StringLike":
         return all(any(_like(pattern, value) for pattern in patterns) for value in _several(given or ()))
+    if operator == "StringEquals":
+        return given in patterns
     if operator not in ("StringLike", "ArnEquals", "ArnLike"):
         raise ValueError(f"the condition operator {operator}")
     return isinstance(given, str) and any(_like(pattern, given) for pattern in patterns)
@@ -56,7 +58,12 @@ def _holds(operator: str, key: str, wanted: Sequence[str], request: Request) -> 
 
 def _filled(pattern: str, request: Request) -> str:
     """With its policy variables; one that the request does not have matches nothing."""
-    return re.sub(r"\$\{([^}]+)\}", lambda found: str(request.context.get(found[1], "\0")), pattern)
+    return re.sub(r"\$\{([^}]+)\}", lambda found: str(_known(found[1], request) or "\0"), pattern)
+
+
+def _known(key: str, request: Request) -> Values | None:
+    """The names of keys are the same in any case."""
+    return next((value for name, value in request.context.items() if name.lower() == key.lower()), None)
 
 
 def _several(value: Values, change: Callable[[str], str] = str) -> list[str]:

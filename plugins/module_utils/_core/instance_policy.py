@@ -45,7 +45,7 @@ def policy(fleet: Mapping[str, Any], place: Place) -> dict[str, Any]:
         *_settings(fleet, place),
         *_secrets(fleet, place),
         *_releases(fleet, place),
-        _report(fleet, place),
+        *_report(fleet, place),
         *_group(fleet, place),
         *(dict(one) for one in fleet["statements"]),
     ]
@@ -100,27 +100,24 @@ def _releases(fleet: Mapping[str, Any], place: Place) -> list[Statement]:
     ]
 
 
-def _report(fleet: Mapping[str, Any], place: Place) -> Statement:
+def _report(fleet: Mapping[str, Any], place: Place) -> list[Statement]:
     """Tags of the instance itself, and of these only those that are a report.
 
-    Both keys are those of the service authorization reference for EC2: SourceInstanceARN is the instance from which
-    the call comes, InstanceID the one that it is about. AWS compares them in the same way in its managed policy
-    AWSElasticDisasterRecoveryEc2InstancePolicy.
+    Said twice, since which keys AWS fills in for CreateTags it tells nowhere in one place, and an instance that may not
+    report could not come up. A key that is not there makes its statement allow nothing, so each alone is as narrow.
+    The first compares the instance from which the call comes with the one that it is about as AWS itself does in its
+    managed policy AWSEC2VssSnapshotPolicy, the second by the ARN of the resource.
     https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html
-    https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSElasticDisasterRecoveryEc2InstancePolicy.html
+    https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSEC2VssSnapshotPolicy.html
     """
-    own = place.arn("ec2", "instance/${ec2:InstanceID}")
-    return _allow(
-        "ReportOfItself",
-        ["ec2:CreateTags"],
-        [place.arn("ec2", "instance/*")],
-        ArnEquals={"ec2:SourceInstanceARN": own},
-        **{
-            "ForAllValues:StringLike": {
-                "aws:TagKeys": [boot_facts.BOOT, *(f"{boot_facts.APP}{app}" for app in sorted(fleet["apps"]))]
-            }
-        },
-    )
+    keys = [boot_facts.BOOT, *(f"{boot_facts.APP}{app}" for app in sorted(fleet["apps"]))]
+    only = {"ForAllValues:StringLike": {"aws:TagKeys": keys}}
+    any_instance, itself = place.arn("ec2", "instance/*"), place.arn("ec2", "instance/${ec2:InstanceId}")
+    conditions = {
+        "ReportOfItself": {"ArnEquals": {"ec2:SourceInstanceARN": itself}},
+        "ReportOfItselfByArn": {"StringEquals": {"aws:ARN": "${ec2:SourceInstanceARN}"}},
+    }
+    return [_allow(sid, ["ec2:CreateTags"], [any_instance], **same, **only) for sid, same in conditions.items()]
 
 
 def _group(fleet: Mapping[str, Any], place: Place) -> list[Statement]:

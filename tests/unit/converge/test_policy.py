@@ -27,13 +27,16 @@ def parameter(name: str) -> str:
     return PLACE.arn("ssm", f"parameter{name}")
 
 
-def tagging(instance: str, caller: str, *keys: str) -> Request:
+def tagging(instance: str, caller: str, *keys: str, without: str = "") -> Request:
+    """without: a key that AWS does not fill in."""
+    arn = PLACE.arn("ec2", f"instance/{instance}")
     context = {
         "ec2:InstanceID": instance,
+        "aws:ARN": arn,
         "ec2:SourceInstanceARN": PLACE.arn("ec2", f"instance/{caller}"),
         "aws:TagKeys": keys,
     }
-    return Request("ec2:CreateTags", PLACE.arn("ec2", f"instance/{instance}"), context)
+    return Request("ec2:CreateTags", arn, {key: value for key, value in context.items() if key != without})
 
 
 def reading(action: str, name: str) -> Request:
@@ -146,6 +149,8 @@ def test_what_is_not_its_own_is_refused(world: World) -> None:
         reading("GetParameters", f"{log}/00000007"),
         getting(world.bucket, "hello/1.0.0.json"),
         tagging(me, me, boot_facts.BOOT, "dtk:app:hello"),
+        tagging(me, me, boot_facts.BOOT, without="aws:ARN"),
+        tagging(me, me, boot_facts.BOOT, without="ec2:InstanceID"),
     ):
         assert allows(policy, good), good
     for bad in (
@@ -160,6 +165,9 @@ def test_what_is_not_its_own_is_refused(world: World) -> None:
         listing(world.bucket, "shop/"),
         Request("s3:PutObject", f"arn:aws:s3:::{world.bucket}/hello/1.0.0.json"),
         tagging(other, me, boot_facts.BOOT),
+        tagging(other, me, boot_facts.BOOT, without="aws:ARN"),
+        tagging(other, me, boot_facts.BOOT, without="ec2:InstanceID"),
+        tagging(me, me, boot_facts.BOOT, without="ec2:SourceInstanceARN"),
         tagging(me, me, "dtk:env"),
         tagging(me, me, boot_facts.BOOT, "Name"),
         tagging(me, me, "dtk:app:shop"),
@@ -189,7 +197,12 @@ def test_secrets_are_those_of_its_apps_and_what_apps_do_is_added(world: World) -
 
 def test_a_fleet_without_apps_or_bucket_is_allowed_what_is_left(world: World) -> None:
     bare = instance_policy.policy({**fleet_of(world), "apps": {}, "bucket": ""}, PLACE)
-    assert [one["Sid"] for one in bare["Statement"]] == ["ReportOfItself", "AnswerItsGroup", "AskForItsGroup"]
+    assert [one["Sid"] for one in bare["Statement"]] == [
+        "ReportOfItself",
+        "ReportOfItselfByArn",
+        "AnswerItsGroup",
+        "AskForItsGroup",
+    ]
 
 
 def test_the_policy_of_a_large_server_role_fits_into_a_role(world: World) -> None:
