@@ -78,7 +78,8 @@ class Acts:
 
     @property
     def rules(self) -> boot_protocol.Rules:
-        return boot_protocol.Rules(self.began + self.options["deadline"], pause=PAUSE_S, grace=GRACE_S)
+        deadline = self.began + self.options["deadline"]
+        return boot_protocol.Rules(deadline, pause=PAUSE_S, grace=GRACE_S, once=self.orders.check)
 
     def perform(self, effect: Any) -> Any:
         """What became of it; trouble is an outcome, too."""
@@ -145,10 +146,15 @@ class Acts:
         _into_environment(AWS_REGION=options["region"], AWS_ENDPOINT_URL=options["endpoint_url"])
         os.environ.setdefault("AWS_REGION", os.environ.get("AWS_DEFAULT_REGION") or region)
         self._target = target
+        self._make_ready("ssm")
         place = None if target == "InService" else boot_facts.place(target or "")
         if target is not None and place != boot_protocol.LEAVING and not self.orders.check:
             self._beats = self._begin_beats(effect.until)
         return Joined(place)
+
+    def _make_ready(self, service: str) -> None:
+        """A client that will be needed, while something else is waited for. Whoever asks for it hears of trouble."""
+        Background(lambda: self._clients(service))
 
     def _begin_beats(self, until: float) -> Any:
         from .converge_beats import Beats
@@ -170,6 +176,8 @@ class Acts:
         self._facts = boot_facts.facts(self.options, tags, document, source)
         found = tuple(self._local(app) for app in self._facts.apps)
         self._tell_env([local.app for local in found if local.settings])
+        if any(local.current is None for local in found):
+            self._make_ready("s3")
         return Looked(found)
 
     def _is_nobodys(self, tags: Mapping[str, str]) -> bool:
@@ -276,7 +284,7 @@ class Acts:
                 f"template the tag {boot_facts.BUCKET}, or set bucket in {self.orders.config}."
             )
         client = self._clients("s3")
-        manifest = artifacts.load(client, bucket, app, version)
+        manifest = artifacts.load(client, bucket, app, version, look=False)
         left = max(1.0, self.rules.deadline - time.monotonic())
         key = artifacts.location(bucket, manifest)["key"]
         limits = {name: value for name, value in (spec.get("limits") or {}).items() if value is not None}
@@ -357,9 +365,13 @@ class Acts:
         if self._rereading:
             self._rereading.result()
             self._rereading = None
+        if self._instance:
+            self._make_ready("ec2")
         options = {
             **_defaults(host.RELEASE_OPTIONS),
             **_picked(spec, _OF_A_RELEASE),
+            # Without a release before there is nothing that a switch could return to.
+            **({} if _serves(self._layout(app)) else {"dead_man": False}),
             "app": app,
             "root": self._layout(app).root,
             "version": effect.version,

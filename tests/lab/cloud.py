@@ -79,6 +79,7 @@ class Cloud:
     def __init__(self, endpoint: str, metadata: str, assign: Callable[[str, str], None]) -> None:
         self.endpoint = endpoint
         self.metadata = metadata
+        self.processes: list[Process] = []
         self._assign = assign
 
     @classmethod
@@ -102,6 +103,7 @@ class Cloud:
         instances.write_text("{}")
         port, metadata = _free_port(address), f"{address}:{_free_port(address)}"
         endpoint = f"http://{address}:{port}"
+        cloud = cls(endpoint, metadata, lambda peer, one: _write(instances, {peer: one}))
         with contextlib.ExitStack() as stack:
             for name, arguments in (
                 ("aws", ["tests.emulation", "--host", address, "--port", str(port), "--autoscaling"]),
@@ -109,8 +111,8 @@ class Cloud:
             ):
                 process = _started(arguments, folder / f"{name}.log")
                 stack.callback(process.stop)
+                cloud.processes.append(process)
                 _wait_for(address, port if name == "aws" else int(metadata.rpartition(":")[2]), folder / f"{name}.log")
-            cloud = cls(endpoint, metadata, lambda peer, one: _write(instances, {peer: one}))
             cloud.seed()
             yield cloud
 

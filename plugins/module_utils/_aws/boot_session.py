@@ -32,6 +32,9 @@ class Clients:
         self._made: dict[str, Any] = {}
 
     def __call__(self, service: str) -> Any:
+        made = self._made.get(service)
+        if made is not None:
+            return made  # without waiting for another one that is just being made
         with self._lock:
             if service not in self._made:
                 self._made[service] = self._make(service)

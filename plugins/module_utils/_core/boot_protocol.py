@@ -43,7 +43,8 @@ class Rules:
     """Times in seconds, on the clock of `now`.
 
     pause doubles up to pause_max after each round that failed. moves: rounds in a row that a moving log may cost
-    before it counts as a failure. grace: how long after the deadline the end is still announced.
+    before it counts as a failure. grace: how long after the deadline the end is still announced. once: whether the
+    first failure is the end, for somebody who waits for the answer.
     """
 
     deadline: float
@@ -51,6 +52,7 @@ class Rules:
     pause_max: float = 30.0
     moves: int = 10
     grace: float = 60.0
+    once: bool = False
 
 
 @dataclass(frozen=True)
@@ -509,7 +511,7 @@ def _completed(clock: _Clock, boot: Boot, outcome: Outcome) -> Turn:
 def _again(clock: _Clock, boot: Boot, reason: str) -> Turn:
     """Wait and begin from the start, or give up when that would be after the deadline."""
     pause = min(clock.rules.pause * 2**boot.tries, clock.rules.pause_max)
-    if clock.now + pause >= clock.rules.deadline:
+    if clock.rules.once or clock.now + pause >= clock.rules.deadline:
         return _give_up(boot, reason)
     return replace(boot, at="wait", tries=boot.tries + 1, todo=(), reason=reason), Wait(pause, reason)
 

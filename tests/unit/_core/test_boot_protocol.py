@@ -80,11 +80,11 @@ class Host:
         answer = next(self._answers[kind]) if kind in self._answers else Done()
         return answer(effect) if callable(answer) else answer
 
-    def run(self) -> End:
-        boot, effect = begin(RULES)
+    def run(self, rules: Rules = RULES) -> End:
+        boot, effect = begin(rules)
         while not isinstance(effect, End):
             assert len(self.trace) < 500, self.trace[-10:]
-            boot, effect = advance(RULES, boot, self.perform(effect), self.now)
+            boot, effect = advance(rules, boot, self.perform(effect), self.now)
         return effect
 
     def all(self, *kinds: type) -> list[Any]:
@@ -143,6 +143,12 @@ def test_a_host_that_is_nobodys_is_left_alone() -> None:
     host = Host(Look=Nobodys("not of an env"))
     assert host.run() == End(True, "not of an env")
     assert host.words() == ["Heartbeat", "Look"]
+
+
+def test_who_waits_for_the_answer_gets_the_first_failure() -> None:
+    host = Host(ReadLog=Failed("no log"))
+    assert host.run(replace(RULES, once=True)) == End(False, "no log")
+    assert host.all(Wait) == []
 
 
 def test_a_server_role_without_apps_is_complete_at_once() -> None:

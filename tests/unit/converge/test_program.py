@@ -57,7 +57,7 @@ def test_it_needs_few_calls(world: World) -> None:
     assert world.converge().rc == 0
     assert calls(world, "ssm") == {"GetParameters": 1, "GetParametersByPath": 1}
     assert calls(world, "ec2") == {"CreateTags": 1}
-    assert calls(world, "s3") == {"GET": 2, "HEAD": 1}
+    assert calls(world, "s3") == {"GET": 2}
     assert calls(world, "autoscaling") == {"CompleteLifecycleAction": 1, "DescribeAutoScalingInstances": 1}
 
 
