@@ -27,7 +27,7 @@ _CHUNK = 65536
 
 def run_all(jobs: Sequence[Job], at_once: int) -> list[dict[str, Any]]:
     """The results in the order of the jobs."""
-    results: list[dict[str, Any]] = [{} for _ in jobs]
+    results: list[dict[str, Any]] = [{} for _job in jobs]
     waiting = list(enumerate(jobs))[::-1]
     heard: dict[int, tuple[int, int, bytearray]] = {}  # pipe to index of the job, process, what came
     with selectors.DefaultSelector() as selector:
@@ -79,7 +79,7 @@ def _be(name: str, given: bytes, writing: int) -> None:
     basic._ANSIBLE_ARGS = given
     basic._ANSIBLE_PROFILE = "legacy"  # since ansible-core 2.19 the arguments come with the name of their encoding
     urls.make_context = _Contexts()
-    collection, _, module = name.rpartition(".")
+    collection, _dot, module = name.rpartition(".")
     try:
         importlib.import_module(f"ansible_collections.{collection}.plugins.modules.{module}").main()
     except SystemExit:
