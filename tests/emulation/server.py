@@ -24,6 +24,7 @@ from tests.fakes.imagebuilder import ImageBuilder
 
 from .clients import ACCOUNT, BY_A_SERVICE, Clients
 from .launch_templates import correct_launch_templates
+from .load_balancers import release_target_groups
 from .paging import Pager, limit_key
 from .protocols import Answer, Call, error, parse, throttling
 from .trouble import DROP, Trouble
@@ -47,6 +48,7 @@ class Application:
         self.auto_scaling = AutoScaling(ACCOUNT, self.clients, autoscaling) if autoscaling else None
         self.balancers = TargetHealth(ACCOUNT, self.clients, balancers) if balancers else None
         correct_launch_templates()
+        release_target_groups()
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._memory: dict[tuple[Any, ...], Answer] | None = None
 
