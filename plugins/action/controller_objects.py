@@ -9,6 +9,7 @@ The modules run side by side as far as objects do not need each other. No value 
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import time
@@ -76,6 +77,8 @@ class ActionModule(ActionBase):
             return self._prune(drift, options, task_vars)
         controllers.refuse(drift, label, options["adopt"], found.version)
         stages = drift.stages()
+        if stages:
+            _refuse_without(options["collection"])
         if not self._task.check_mode:
             self._apply(stages, options, task_vars)
             if stages:
@@ -179,6 +182,17 @@ def _refuse_nobody(options: dict[str, Any]) -> None:
             "Nothing is given to log in to the Controller with: set controller_token, or CONTROLLER_OAUTH_TOKEN in the "
             "environment; a name and a password will do, too."
         )
+
+
+def _refuse_without(collection: str) -> None:
+    try:
+        importlib.import_module(f"ansible_collections.{collection}.plugins.modules")
+    except ImportError as exc:
+        raise controllers.ControllerError(
+            f"The collection {collection}, whose modules change the Controller, is not installed. Nothing has been "
+            f"changed. Install it (ansible-galaxy collection install {collection}), or name another in "
+            "controller_collection."
+        ) from exc
 
 
 def _credentials(options: dict[str, Any]) -> dict[str, Any]:

@@ -28,7 +28,7 @@ class Api:
     def __init__(self, options: Mapping[str, Any], collection: str) -> None:
         host = str(options["controller_host"]).rstrip("/")
         self.host = host if "://" in host else f"https://{host}"
-        prefix = os.environ.get(_PREFIX, "/api/" if collection == "awx.awx" else "/api/controller/")
+        prefix = os.environ.get(_PREFIX, "/api/controller/" if collection == "ansible.controller" else "/api/")
         self._base = f"{self.host}{prefix}v2/"
         self._request = Request(
             headers={"Authorization": _authorization(options), "Accept": "application/json"},

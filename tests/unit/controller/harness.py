@@ -46,6 +46,8 @@ class Ran:
 
 def ansible(environ: dict[str, str], *arguments: str) -> Ran:
     base = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    # All is plain HTTP on loopback, and each module would read the certificates of all authorities.
+    base |= {"SSL_CERT_FILE": os.devnull, "SSL_CERT_DIR": os.devnull}
     environment = {**base, "LC_ALL": "C.UTF-8", "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS), **environ}
     command = [str(Path(sys.executable).with_name("ansible-playbook")), *arguments]
     run = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=ROOT)
@@ -63,6 +65,8 @@ def write_estate(folder: Path, bucket: str) -> Path:
     declared = settings()
     declared["envs"] = {"prod": declared["envs"]["prod"]}  # enough to have one of each kind
     del declared["envs"]["prod"]["extra_vars"]
+    # The token is looked up, too, as in an estate that keeps it in Secrets Manager.
+    objects["controller_token"] = "{{ lookup('ansible.builtin.env', 'TOKEN') }}"
     (variables / "all.yml").write_text(
         json.dumps({"dtk_controller": declared, "dtk_bucket": bucket, **objects}), "utf-8"
     )

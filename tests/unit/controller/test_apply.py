@@ -47,10 +47,8 @@ def test_a_whole_estate_is_created_once_and_its_secrets_are_never_seen(
     controller: ControllerFake, aws: EmulatedAws, tmp_path: Path
 ) -> None:
     estate = str(write_estate(tmp_path, aws.bucket))
-    environ = {**controller.env, **aws.environ(), "CANARY": CANARY}
-
-    dry = ansible(environ, "-i", estate, "sysops.dtk.controller", "--check")
-    assert (dry.code, dry.changed, controller.writes()) == (0, True, []), dry.output
+    environ = {**controller.env, **aws.environ(), "CANARY": CANARY, "TOKEN": controller.token}
+    del environ["CONTROLLER_OAUTH_TOKEN"]
 
     first = ansible(environ, "-i", estate, "sysops.dtk.controller", "-vvvv")
     assert (first.code, first.changed) == (0, True), first.output
@@ -86,7 +84,9 @@ def test_a_whole_estate_is_created_once_and_its_secrets_are_never_seen(
 
 
 def test_what_differs_is_changed_and_nothing_else(controller: ControllerFake, apply: Applier, small: Content) -> None:
-    assert apply(small)["changed"]
+    dry = apply(small, check=True)
+    assert (dry["changed"], controller.writes()) == (True, [])
+    assert apply(small)["missing"] == dry["missing"]
 
     changed = copy.deepcopy(small)
     survey = named(changed, "controller_templates", "Verdict on shop in prod")["survey_spec"]
@@ -161,6 +161,12 @@ def test_a_token_that_is_not_accepted_or_may_not_write(
     weak = apply(small, token=controller.add_user("eve"))
     assert "organization Shop: You don't have permission to POST to /api/v2/organizations/ (HTTP 403)" in weak["msg"]
     assert "Done so far: 0 of " in weak["msg"]
+
+
+def test_a_collection_that_is_not_installed(controller: ControllerFake, apply: Applier, small: Content) -> None:
+    lacking = apply(small, collection="example.controller")
+    assert "The collection example.controller, whose modules change the Controller, is not installed" in lacking["msg"]
+    assert controller.writes() == []
 
 
 def test_nobody_answers(controller: ControllerFake, apply: Applier, small: Content) -> None:
