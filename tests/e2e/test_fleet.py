@@ -29,7 +29,6 @@ from .balancer import Clients
 from .conftest import ROOT, Run, Step
 from .scaled import GROUP, TARGETS, Scaled, Watch
 
-pytestmark = pytest.mark.xdist_group("fleet")  # one lab for all of it
 
 DEADLINE = 15
 PATIENCE = 4  # it ends where the pause before another try would be longer than what is left
