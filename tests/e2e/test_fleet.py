@@ -29,7 +29,6 @@ from .balancer import Clients
 from .conftest import ROOT, Run, Step
 from .scaled import GROUP, TARGETS, Scaled, Watch
 
-
 DEADLINE = 15
 PATIENCE = 4  # it ends where the pause before another try would be longer than what is left
 RELEASES: dict[str, dict[str, Any]] = {"1.0.0": {}, "1.0.1": {}, "1.0.2-broken": {"broken": True}}
