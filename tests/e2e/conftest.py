@@ -25,7 +25,7 @@ from tests.lab.artifacts import build_release
 ROOT = Path(__file__).resolve().parents[2]
 COLLECTIONS = ROOT / ".cache" / "installed"
 PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
-PLAY_TIMEOUT = 300
+PLAY_TIMEOUT = 600
 Step = Callable[[subprocess.Popen[str], str], None]
 
 
