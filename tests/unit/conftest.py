@@ -9,6 +9,8 @@ import contextlib
 import sys
 from pathlib import Path
 
+import hypothesis
+
 ROOT = Path(__file__).resolve().parents[2]
 COLLECTIONS = ROOT / ".cache" / "collections"
 
@@ -24,3 +26,7 @@ def link_collection() -> None:
 link_collection()
 if str(COLLECTIONS) not in sys.path:
     sys.path.insert(0, str(COLLECTIONS))
+
+# How long an example takes says how busy the machine is, and nothing about the code.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")

@@ -64,6 +64,8 @@ def asked(aws: EmulatedAws, **changes: Any) -> plans.Asked:
         "health": None,
         "load_balancer": None,
         "activation": "restart",
+        "alarms": (),
+        "ignore_alarms": False,
         "lease": 900,
         "owner": "alice",
         "job_url": "https://jobs/1",
