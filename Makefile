@@ -46,7 +46,7 @@ hosts: install $(LINK) ready ## Tests of the code that runs on a host, on a real
 
 molecule: install $(LINK) ready ## The roles on real hosts; root
 	@echo "== molecule"
-	$(BIN)/molecule test --all --workers 2
+	@bash tests/molecule.sh
 
 e2e: install ready ## Deploys from end to end, and kill tests, on a fleet; root
 	@echo "== e2e"
