@@ -28,21 +28,6 @@ _FROM_ENVIRONMENT = {
     "controller_username": "CONTROLLER_USERNAME",
     "controller_password": "CONTROLLER_PASSWORD",
 }
-OPTIONS: dict[str, Any] = {
-    "state": {"type": "str", "choices": ["compared", "present", "pruned"], "default": "present"},
-    "content": {"type": "dict", "required": True},
-    "label": {"type": "str", "default": "dtk"},
-    "adopt": {"type": "bool", "default": False},
-    "rotate": {"type": "bool", "default": False},
-    "parallel": {"type": "int", "default": 8},
-    "collection": {"type": "str", "default": "awx.awx"},
-    "controller_host": {"type": "str", "default": ""},
-    "controller_token": {"type": "str", "default": "", "no_log": True},
-    "controller_username": {"type": "str", "default": ""},
-    "controller_password": {"type": "str", "default": "", "no_log": True},
-    "validate_certs": {"type": "bool", "default": True},
-    "request_timeout": {"type": "float", "default": 30},
-}
 # The first update of a project that has just been made may fail, and the next one succeed.
 _PROJECT_TRIES = 3
 _PROJECT_PAUSE = 2
@@ -55,7 +40,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result = super().run(tmp, task_vars)
-        _validation, options = self.validate_argument_spec(argument_spec=OPTIONS)
+        _validation, options = self.validate_argument_spec(argument_spec=controllers.OPTIONS)
         for name, variable in _FROM_ENVIRONMENT.items():
             options[name] = options[name] or os.environ.get(variable, "")
         try:
@@ -140,7 +125,15 @@ class ActionModule(ActionBase):
         if self._is_here(task_vars):
             same = {"_ansible_no_log": True, "_ansible_tmpdir": None}
             return run_all([(name, {**given, **same}) for name, given in jobs], max(1, options["parallel"]))
-        return [self._execute_module(module_name=name, module_args=given, task_vars=task_vars) for name, given in jobs]
+        return [self._unlogged(name, given, task_vars) for name, given in jobs]
+
+    def _unlogged(self, name: str, given: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """A module writes its arguments to the system's log, and those of notifications are no secrets to awx.awx."""
+        before, self._task.no_log = self._task.no_log, True
+        try:
+            return self._execute_module(module_name=name, module_args=given, task_vars=task_vars)
+        finally:
+            self._task.no_log = before
 
     def _is_here(self, task_vars: dict[str, Any]) -> bool:
         """Whether a module would run on this machine, with this Python and as this user."""

@@ -2,65 +2,28 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The short way of module image_build, which tells how far a build is while it waits.
-
-Where the module has to run, it is called again and again for a short while, since it is silent until it ends.
-"""
+"""The short way of module image_build, which tells how far a build is while it waits."""
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
-from ansible.module_utils.parsing.convert_bool import boolean
-from ansible.utils.display import Display
 from ansible_collections.sysops.dtk.plugins.module_utils import clients, image_builds
-from ansible_collections.sysops.dtk.plugins.plugin_utils.worker import WorkerAction
-
-display = Display()
-
-# Of one call of the module: as long as may pass until a transition is told.
-_SECONDS = 30
-_ASKED_ONCE = ("recipe_arn", "rebuild", "tags")
+from ansible_collections.sysops.dtk.plugins.plugin_utils.following import FollowingAction, tell
 
 
 def _answer(options: dict[str, Any], client: clients.Client, clock: clients.Clock, check: bool) -> dict[str, Any]:
-    return image_builds.answer_build(options, client, clock, check, lambda text: _tell(options["name"], text))
+    return image_builds.answer_build(options, client, clock, check, lambda text: tell(options["name"], text))
 
 
-def _tell(name: str, text: str) -> None:
-    display.display(f"{name} {text}")
-
-
-class ActionModule(WorkerAction):
+class ActionModule(FollowingAction):
     options = image_builds.BUILD_OPTIONS
     answer = staticmethod(_answer)
+    asked_once = ("recipe_arn", "rebuild", "tags")
+    told_once = ("started", "attached", "changed")
 
-    def _by_module(self, task_vars: dict[str, Any]) -> dict[str, Any]:
-        given = self._task.args
-        silent = self._task.async_val or self._task.check_mode or given.get("state") == "cancelled"
-        if silent or not boolean(given.get("wait", True)):
-            return super()._by_module(task_vars)
-        until = time.monotonic() + int(given.get("wait_timeout", self.options["wait_timeout"]["default"]))
-        begun = self._ask({**given, "wait": False}, task_vars)
-        if begun.get("failed") or not (begun["started"] or begun["attached"]):
-            return begun
-        return self._follow(begun, until, task_vars)
+    def waits(self, given: dict[str, Any]) -> bool:
+        return given.get("state") != "cancelled"
 
-    def _follow(self, begun: dict[str, Any], until: float, task_vars: dict[str, Any]) -> dict[str, Any]:
-        given = {key: value for key, value in self._task.args.items() if key not in _ASKED_ONCE}
-        given["image_arn"] = begun["image"]["arn"]
-        progress: list[str] = []
-        while True:
-            left = max(0, int(until - time.monotonic()))
-            result = self._ask({**given, "wait": True, "wait_timeout": min(_SECONDS, left)}, task_vars)
-            for text in result.get("progress", ()):
-                if progress[-1:] != [text]:
-                    progress.append(text)
-                    _tell(given["name"], text)
-            if not result.get("timed_out") or left <= _SECONDS:
-                same = {key: begun[key] for key in ("started", "attached", "changed")}
-                return {**result, **same, "progress": progress}
-
-    def _ask(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        return self._execute_module(module_args=arguments, task_vars=task_vars)
+    def begun(self, result: dict[str, Any]) -> dict[str, Any]:
+        return {"image_arn": result["image"]["arn"]} if result["started"] or result["attached"] else {}

@@ -19,6 +19,7 @@ from ._core.errors import CoreError
 from ._core.strategies import strategy
 
 __all__ = [
+    "OPTIONS",
     "OWN",
     "Change",
     "ContentError",
@@ -37,6 +38,22 @@ __all__ = [
     "strategy",
     "to_yaml",
 ]
+
+OPTIONS: dict[str, Any] = {
+    "state": {"type": "str", "choices": ["compared", "present", "pruned"], "default": "present"},
+    "content": {"type": "dict", "required": True},
+    "label": {"type": "str", "default": "dtk"},
+    "adopt": {"type": "bool", "default": False},
+    "rotate": {"type": "bool", "default": False},
+    "parallel": {"type": "int", "default": 8},
+    "collection": {"type": "str", "default": "awx.awx"},
+    "controller_host": {"type": "str", "default": ""},
+    "controller_token": {"type": "str", "default": "", "no_log": True},
+    "controller_username": {"type": "str", "default": ""},
+    "controller_password": {"type": "str", "default": "", "no_log": True},
+    "validate_certs": {"type": "bool", "default": True},
+    "request_timeout": {"type": "float", "default": 30},
+}
 
 Ask = Callable[[str, Mapping[str, Any]], Any]
 """ask(path below /api/v2/, query): the answer; raises what its maker likes."""

@@ -134,27 +134,11 @@ text:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.sysops.dtk.plugins.module_utils import controllers
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "state": {"type": "str", "choices": ["compared", "present", "pruned"], "default": "present"},
-            "content": {"type": "dict", "required": True},
-            "label": {"type": "str", "default": "dtk"},
-            "adopt": {"type": "bool", "default": False},
-            "rotate": {"type": "bool", "default": False},
-            "parallel": {"type": "int", "default": 8},
-            "collection": {"type": "str", "default": "awx.awx"},
-            "controller_host": {"type": "str", "default": ""},
-            "controller_token": {"type": "str", "default": "", "no_log": True},
-            "controller_username": {"type": "str", "default": ""},
-            "controller_password": {"type": "str", "default": "", "no_log": True},
-            "validate_certs": {"type": "bool", "default": True},
-            "request_timeout": {"type": "float", "default": 30},
-        },
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(argument_spec=controllers.OPTIONS, supports_check_mode=True)
     module.fail_json(msg="sysops.dtk.controller_objects runs in Ansible itself: call it by its full name in a task.")
 
 

@@ -85,7 +85,9 @@ def _be(name: str, given: bytes, writing: int) -> None:
     except SystemExit:
         pass  # that is how a module ends
     except BaseException as exc:
-        print(json.dumps({"failed": True, "msg": f"the module {name} died: {type(exc).__name__}: {exc}"}))
+        # The text of any other error may hold a secret that the module was given.
+        text = f": {exc}" if isinstance(exc, ImportError) else ""
+        print(json.dumps({"failed": True, "msg": f"the module {name} died: {type(exc).__name__}{text}"}))
     sys.stdout.flush()
 
 

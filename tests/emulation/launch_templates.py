@@ -44,7 +44,8 @@ def _with_tags_of_its_own(self: LaunchTemplates) -> Any:
 
 
 def _delete_versions(self: LaunchTemplates) -> ActionResult:
-    """The newest ones only: moto finds a version by its place in a list."""
+    """The newest ones only: moto finds a version by its place in a list, and without one in between it would hand out
+    another for each of the later ones. Better no answer than that."""
     template = self.ec2_backend.get_launch_template(self._get_param("LaunchTemplateId"))
     gone = []
     for number in sorted(map(int, self._get_param("Versions", [])), reverse=True):

@@ -12,7 +12,7 @@ from unittest import mock
 
 import pytest
 from ansible_collections.sysops.dtk.plugins.action import image_build
-from ansible_collections.sysops.dtk.plugins.plugin_utils import worker
+from ansible_collections.sysops.dtk.plugins.plugin_utils import following, worker
 
 from tests.emulation import Emulation
 from tests.unit.image_world import NAME, World, serve
@@ -46,7 +46,7 @@ class Play:
         self.told: list[str] = []
         self.asked: list[dict[str, Any]] = []
         self.between: Any = lambda: None
-        monkeypatch.setattr(image_build, "display", mock.Mock(display=self.told.append))
+        monkeypatch.setattr(following, "display", mock.Mock(display=self.told.append))
 
     def run(self, options: dict[str, Any], python: str = "/usr/bin/other-python", **task: Any) -> dict[str, Any]:
         play = self
@@ -73,7 +73,7 @@ class Play:
 
 @pytest.fixture
 def play(world: World, monkeypatch: pytest.MonkeyPatch) -> Play:
-    monkeypatch.setattr(image_build, "_SECONDS", 0)
+    monkeypatch.setattr(following, "_SECONDS", 0)
     return Play(world, monkeypatch)
 
 
@@ -92,7 +92,7 @@ def test_in_the_worker_nothing_is_printed_twice(play: Play, world: World) -> Non
 
 
 def test_where_the_module_runs_it_is_asked_again_and_again(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image_build, "time", mock.Mock(monotonic=lambda: 0.0))
+    monkeypatch.setattr(following, "time", mock.Mock(monotonic=lambda: 0.0))
     result = play.run(OPTIONS)
     assert (result["started"], result["attached"], result["changed"]) == (True, False, True)
     assert (result["image"]["status"], result["progress"][-1]) == ("AVAILABLE", "AVAILABLE")
@@ -106,7 +106,7 @@ def test_where_the_module_runs_it_is_asked_again_and_again(play: Play, monkeypat
 def test_a_build_that_fails_between_two_questions_is_not_started_again(
     play: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(image_build, "time", mock.Mock(monotonic=lambda: 0.0))
+    monkeypatch.setattr(following, "time", mock.Mock(monotonic=lambda: 0.0))
     play.world.aws.image_builder.fail_at("BUILDING", "no more")
     play.between = lambda: play.world.aws.image_builder.advance(20)
     result = play.run({**OPTIONS, "tags": {"a": "b"}, "rebuild": "x"})
@@ -118,7 +118,7 @@ def test_a_build_that_fails_between_two_questions_is_not_started_again(
 
 def test_the_time_is_that_of_all_questions(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = iter(range(0, 1000, 10))
-    monkeypatch.setattr(image_build, "time", mock.Mock(monotonic=lambda: float(next(ticks))))
+    monkeypatch.setattr(following, "time", mock.Mock(monotonic=lambda: float(next(ticks))))
     play.world.aws.image_builder.builder.pace = 0
     result = play.run({**OPTIONS, "wait_timeout": 35})
     play.world.aws.image_builder.builder.pace = 1

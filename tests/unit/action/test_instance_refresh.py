@@ -12,7 +12,7 @@ from unittest import mock
 import pytest
 from ansible_collections.sysops.dtk.plugins.action import instance_refresh
 from ansible_collections.sysops.dtk.plugins.module_utils import instance_refreshes
-from ansible_collections.sysops.dtk.plugins.plugin_utils import worker
+from ansible_collections.sysops.dtk.plugins.plugin_utils import following, worker
 
 OPTIONS = {"name": "web", "state": "started", "image_id": "ami-0123456789abcdef0", "preferences": {"bake_time": 1}}
 BEGUN = {
@@ -33,9 +33,9 @@ class Play:
         self.told: list[str] = []
         self.asked: list[dict[str, Any]] = []
         self.answers = iter(answers)
-        monkeypatch.setattr(instance_refresh, "display", mock.Mock(display=self.told.append))
+        monkeypatch.setattr(following, "display", mock.Mock(display=self.told.append))
         ticks = iter(range(0, 10_000, 10))
-        monkeypatch.setattr(instance_refresh, "time", mock.Mock(monotonic=lambda: float(next(ticks))))
+        monkeypatch.setattr(following, "time", mock.Mock(monotonic=lambda: float(next(ticks))))
         for name in worker.FOREIGN_VARIABLES:
             monkeypatch.delenv(name, raising=False)
 

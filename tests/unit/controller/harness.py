@@ -25,11 +25,12 @@ _PLAYBOOK = """
   gather_facts: false
   vars: {ansible_python_interpreter: "{{ ansible_playbook_python }}"}
   tasks:
-    - sysops.dtk.controller_objects: "{{ options }}"
-      register: result
-      ignore_errors: true
-    - ansible.builtin.copy: {dest: "{{ out }}", mode: "0600", content: "{{ result | to_json }}"}
-      check_mode: false
+    - block:
+        - sysops.dtk.controller_objects: "{{ options }}"
+          register: result
+      always:
+        - ansible.builtin.copy: {dest: "{{ out }}", mode: "0600", content: "{{ result | to_json }}"}
+          check_mode: false
 """
 
 
@@ -88,9 +89,11 @@ class Applier:
         self, content: dict[str, Any], *, check: bool = False, token: str = "", **options: Any
     ) -> dict[str, Any]:
         out = self._folder / "result.json"
+        out.unlink(missing_ok=True)
         given = self._folder / "given.yml"
         given.write_text(controllers.to_yaml({"options": {"content": content, **options}, "out": str(out)}), "utf-8")
         environ = self._controller.env_of(token) if token else self._controller.env
         run = ansible(environ, str(self._folder / "play.yml"), "-e", f"@{given}", *(["--check"] if check else []))
-        assert run.code == 0, run.output
-        return json.loads(out.read_text("utf-8"))
+        found = json.loads(out.read_text("utf-8"))
+        assert run.code == (2 if found.get("failed") else 0), run.output
+        return found

@@ -47,11 +47,11 @@ PLAY = """
           {{ {'resolved': resolved, 'accounts': resolved.dtk_apps | sysops.dtk.server_role_accounts,
               'packages': dtk_server_role | sysops.dtk.server_role_packages('debian'),
               'runtime': dtk_server_role | sysops.dtk.server_role_packages('amazon', true)} | to_json }}
-    - ansible.builtin.debug:
-        msg: "{{ dtk_server_role | sysops.dtk.server_role({'api': {'servce': {}, 'keep': 0}}) }}"
-      ignore_errors: true
-      register: refused
-    - ansible.builtin.copy: {dest: "{{ out }}.error", mode: "0600", content: "{{ refused.msg }}"}
+    - block:
+        - ansible.builtin.debug:
+            msg: "{{ dtk_server_role | sysops.dtk.server_role({'api': {'servce': {}, 'keep': 0}}) }}"
+      rescue:
+        - ansible.builtin.copy: {dest: "{{ out }}.error", mode: "0600", content: "{{ ansible_failed_result.msg }}"}
 """
 
 
